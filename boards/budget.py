@@ -1,0 +1,75 @@
+"""What an FPGA has to spend, as plain numbers; the passes of the flow read it. No Amaranth."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryKind:
+    """One kind of memory block.
+
+    Members
+    -------
+    name
+        The vendor's word for it: ``EBR``, ``SPRAM``, ``DP16KD``.
+    blocks
+        How many there are.
+    bits
+        Bits of one block.
+    shapes
+        Depth x width configurations of one block, widest first, as (depth, width).
+    single_port
+        One access per clock, read or write; else one read and one write.
+    initialised
+        Whether the bitstream can fill it.
+    """
+
+    name: str
+    blocks: int
+    bits: int
+    shapes: tuple[tuple[int, int], ...]
+    single_port: bool
+    initialised: bool
+
+    def blocks_for(self, depth: int, width: int) -> int:
+        """Blocks that a memory of `depth` words of `width` bits takes, in its best shape."""
+        return min(-(-depth // d) * -(-width // w) for d, w in self.shapes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiplierKind:
+    """Hard multipliers.
+
+    Members
+    -------
+    name
+        ``MAC16``, ``MULT18X18D``.
+    count
+        How many there are.
+    bits
+        Signed operand width, both operands.
+    accumulator_bits
+        Width of the accumulator inside the block, 0 if it has none that tools infer.
+    """
+
+    name: str
+    count: int
+    bits: int
+    accumulator_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Everything of one FPGA.
+
+    Members
+    -------
+    device
+        For example ``iCE40UP5K``.
+    cells
+        Logic cells: one LUT4 and one flip-flop each.
+    """
+
+    device: str
+    cells: int
+    multiplier: MultiplierKind
+    memories: tuple[MemoryKind, ...]

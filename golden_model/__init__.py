@@ -1,0 +1,1 @@
+"""What Loam computes, and the judge of whether hardware computes it. NumPy only, never Amaranth."""

@@ -1,0 +1,1 @@
+"""Described networks, one TOML file each."""

@@ -1,0 +1,176 @@
+"""What a user describes: a network, its layers and how it learns."""
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import TypeVar
+
+from golden_model.spec.errors import SpecError, nearest
+
+MAX_CLASSES = 256
+MAX_INPUTS = 16384
+MAX_UNITS = 16384
+MAX_LAYERS = 32
+WEIGHT_BITS = range(4, 17)
+RATE_SHIFTS = range(0, 16)
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Loss(StrEnum):
+    """What a score must satisfy before its error is zero; see :mod:`golden_model.spec.formats`."""
+
+    HINGE = "hinge"
+    PAIRWISE_HINGE = "pairwise-hinge"
+    SQUARED_HINGE = "squared-hinge"
+
+
+class Feedback(StrEnum):
+    """How an error returns to the units: through the classifier's own signs and magnitudes, or
+    through its signs with independent random magnitudes."""
+
+    SYMMETRIC = "symmetric"
+    SIGN_CONCORDANT = "sign-concordant"
+
+
+def check_range(place: str, value: object, allowed: range) -> None:
+    """Raise :class:`SpecError` unless `value` is an integer in `allowed`."""
+    low, high = allowed[0], allowed[-1]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SpecError(
+            f"{place} = {value!r}", "it must be an integer", f"Write {low} to {high}, without quotes"
+        )
+    if value not in allowed:
+        remedy = f"The nearest that fits is {low if value < low else high}"
+        raise SpecError(f"{place} = {value}", f"it must be {low} to {high}", remedy)
+
+
+def check_choice(place: str, value: object, kind: type[Choice]) -> Choice:
+    """`value` as a member of `kind`; raises :class:`SpecError` naming the nearest one."""
+    names = [member.value for member in kind]
+    if value not in names:
+        rule = f"it must be one of {', '.join(names)}"
+        raise SpecError(f"{place} = {value!r}", rule, nearest(str(value), names))
+    return kind(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """The learning rule and its defaults for every layer.
+
+    Members
+    -------
+    rate_shift
+        ``r``: an update is ``d * x / 2**r``. Can be changed while running.
+    margin
+        Distance from zero, or from the label's score, that a score must keep, raw score units.
+        Can be changed while running.
+    error_shift
+        Squared hinge only: right shift from a distance to an error.
+    """
+
+    loss: Loss = Loss.HINGE
+    feedback: Feedback = Feedback.SYMMETRIC
+    rate_shift: int = 5
+    margin: int = 64
+    error_shift: int = 4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", check_choice("learning.loss", self.loss, Loss))
+        feedback = check_choice("learning.feedback", self.feedback, Feedback)
+        object.__setattr__(self, "feedback", feedback)
+        check_range("learning.rate_shift", self.rate_shift, RATE_SHIFTS)
+        check_range("learning.margin", self.margin, range(0, 2**31))
+        check_range("learning.error_shift", self.error_shift, range(0, 32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    """Trained last layer: one unit for each class, no ReLU, its error acts on itself.
+
+    Members
+    -------
+    weight_bits
+        Width of a signed weight.
+    activation_shift
+        ``s``: right shift from accumulator to score; None chooses by the formats.
+    rate_shift, margin
+        This layer's own, None for those of the learning table.
+    """
+
+    weight_bits: int = 16
+    activation_shift: int | None = None
+    rate_shift: int | None = None
+    margin: int | None = None
+
+    def check(self, place: str) -> None:
+        """Raise :class:`SpecError`, naming `place`, for a value out of range."""
+        check_range(f"{place}.weight_bits", self.weight_bits, WEIGHT_BITS)
+        if self.activation_shift is not None:
+            check_range(f"{place}.activation_shift", self.activation_shift, range(0, 48))
+        if self.rate_shift is not None:
+            check_range(f"{place}.rate_shift", self.rate_shift, RATE_SHIFTS)
+        if self.margin is not None:
+            check_range(f"{place}.margin", self.margin, range(0, 2**31))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense(Readout):
+    """Hidden layer of `units` units, each fed by every input, with its own random classifier."""
+
+    units: int
+
+    def check(self, place: str) -> None:
+        """Raise :class:`SpecError`, naming `place`, for a value out of range."""
+        check_range(f"{place}.units", self.units, range(1, MAX_UNITS + 1))
+        Readout.check(self, place)
+
+
+LAYER_TYPES: dict[str, type[Dense]] = {"dense": Dense}
+"""What ``type`` in a layer's table may say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A validated network description; :mod:`golden_model.spec.toml` reads it from a file.
+
+    Raises
+    ------
+    SpecError
+        If a value breaks a rule; it names the value, the rule and the remedy.
+    """
+
+    name: str
+    inputs: int
+    classes: int
+    layers: tuple[Dense, ...]
+    seed: int = 1
+    learning: Learning = field(default_factory=Learning)
+    readout: Readout | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
+            rule = "it becomes a folder's name: letters, digits, '-' and '_', no digit first"
+            raise SpecError(f"name = {self.name!r}", rule, 'Write for example "mnist"')
+        check_range("inputs", self.inputs, range(1, MAX_INPUTS + 1))
+        check_range("classes", self.classes, range(2, MAX_CLASSES + 1))
+        check_range("seed", self.seed, range(0, 2**32))
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            rule = f"a network has 1 to {MAX_LAYERS} layers"
+            raise SpecError(f"{len(self.layers)} layers", rule, "Write a [[layers]] table for each")
+        for index, layer in enumerate(self.layers):
+            layer.check(f"layers[{index}]")
+        if self.readout is not None:
+            self.readout.check("readout")
+
+    @property
+    def fingerprint(self) -> int:
+        """CRC-32 of the description: tells whether host and chip speak of the same network."""
+        return zlib.crc32(json.dumps(asdict(self), sort_keys=True).encode())
+
+
+def field_names(kind: type) -> Iterable[str]:
+    """Names of the fields of a dataclass, those that a table in a file may hold."""
+    return [item.name for item in fields(kind)]

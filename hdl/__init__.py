@@ -1,0 +1,1 @@
+"""How Loam computes it: the flow from a description to RTL and to a bitstream."""

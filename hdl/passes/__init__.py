@@ -1,0 +1,1 @@
+"""The passes of the flow: plain Python, no Amaranth."""

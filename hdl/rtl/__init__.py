@@ -1,0 +1,1 @@
+"""Amaranth components, named like their twins in the golden model."""

@@ -1,0 +1,26 @@
+"""Payloads of the streams between components; the rest of a port is its name.
+
+Streams are Amaranth's: a beat moves in each clock where valid and ready are both 1. `valid` never
+waits for `ready`, and a payload offered stays until it is taken.
+"""
+
+from amaranth import signed
+from amaranth.lib import data
+
+from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+
+SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
+"""One activation of a sample; label and learn stay the same for all beats of a sample."""
+
+WEIGHT_REQUEST = data.StructLayout(
+    {"layer": 8, "unit": 16, "input": 16, "write": 1, "value": 16}
+)
+"""Access to one weight; a read is answered by one beat of 16 bits, sign-extended, a write is not."""
+
+REGISTER_REQUEST = data.StructLayout({"layer": 8, "number": 8, "write": 1, "value": 32})
+"""Access to one register or counter; a read is answered by one beat of 32 bits."""
+
+
+def score_layout(layer: DenseFormat) -> data.StructLayout:
+    """One score of a sample, in order of class; `best` is the winner so far, final with `last`."""
+    return data.StructLayout({"score": signed(layer.score_bits), "best": 8, "last": 1})
