@@ -1,0 +1,22 @@
+"""The one error that a pass raises when a network is more than a board has."""
+
+
+class DoesNotFit(Exception):
+    """A network needs more of something than the board has.
+
+    Parameters
+    ----------
+    resource
+        What runs out, in the vendor's word: ``SPRAM``, ``EBR``, ``MAC16``, ``cells``.
+    needed, available
+        How much is needed and how much there is, in units of `resource`.
+    remedy
+        What to write or do, for example the largest size that fits.
+    """
+
+    def __init__(self, resource: str, needed: int, available: int, remedy: str) -> None:
+        self.resource, self.needed, self.available = resource, needed, available
+        self.remedy = remedy
+        super().__init__(
+            f"Does not fit: {needed} {resource} needed, {available} available. {remedy}."
+        )
