@@ -1,0 +1,1 @@
+"""Simulation: cocotb benches, the fast CXXRTL simulator, comparison with the golden model."""

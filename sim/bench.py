@@ -1,0 +1,218 @@
+"""What cocotb benches share: registration, clock and reset, stream drivers with stalls.
+
+Drivers set their signals at the falling edge and look at the settled ones right after: what they
+see then is what the next rising edge acts on, whatever the simulator's order of events.
+"""
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import cocotb
+from amaranth.lib import wiring
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from sim import streams
+
+DESIGN_VARIABLE = "LOAM_DESIGN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A file of cocotb tests and the components that all of them run on.
+
+    Members
+    -------
+    module
+        ``__name__`` of the file, ``sim.benches.bench_NAME``.
+    designs
+        For each name of a configuration, what makes its component.
+    """
+
+    module: str
+    designs: Mapping[str, Callable[[], wiring.Component]]
+
+    @property
+    def name(self) -> str:
+        """What ``python -m sim`` calls it."""
+        return self.module.rpartition("bench_")[2]
+
+    def component(self) -> Any:
+        """Inside a test: a component like the one under test, for its ports and parameters."""
+        return self.designs[os.environ[DESIGN_VARIABLE]]()
+
+
+class Regime(Enum):
+    """How often source and sink refuse to go on, as probabilities."""
+
+    FLOWING = (0.0, 0.0)
+    STALLED_SOURCE = (0.7, 0.0)
+    STALLED_SINK = (0.0, 0.7)
+    STALLED_BOTH = (0.6, 0.6)
+
+    @property
+    def source(self) -> float:
+        """Probability that a source has nothing to offer in a clock."""
+        return self.value[0]
+
+    @property
+    def sink(self) -> float:
+        """Probability that a sink takes nothing in a clock."""
+        return self.value[1]
+
+
+async def start(dut: Any, component: wiring.Component, *, period_ns: int = 10) -> None:
+    """Drive every input to 0, start the clock and hold reset for two clocks.
+
+    Returns after a falling edge, with reset released.
+    """
+    for name in streams.input_ports(component):
+        getattr(dut, name).value = 0
+    if not hasattr(dut, "clk"):
+        return
+    Clock(dut.clk, period_ns, unit="ns").start(start_high=False)
+    if hasattr(dut, "rst"):
+        dut.rst.value = 1
+    for _ in range(3):
+        await FallingEdge(dut.clk)
+    if hasattr(dut, "rst"):
+        dut.rst.value = 0
+
+
+async def clocks(dut: Any, count: int) -> None:
+    """Wait for `count` falling edges."""
+    for _ in range(count):
+        await FallingEdge(dut.clk)
+
+
+class _Driver:
+    """One end of a stream.
+
+    Parameters
+    ----------
+    name
+        Member of the component's signature.
+    stall
+        Probability of a clock in which this end does not go on.
+    seed
+        Of this driver's own random numbers.
+    """
+
+    def __init__(
+        self, dut: Any, component: wiring.Component, name: str, *, stall: float = 0.0, seed: int = 0
+    ) -> None:
+        self.name, self.shape = name, streams.payload_shape(component, name)
+        self.clk = dut.clk
+        self.payload = getattr(dut, streams.payload_port(name))
+        self.valid = getattr(dut, streams.valid_port(name))
+        self.ready = getattr(dut, streams.ready_port(name))
+        self.stall = stall
+        self.beats = 0
+        """Beats that have moved."""
+        self.random = random.Random(f"{name}/{seed}")
+        cocotb.start_soon(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await FallingEdge(self.clk)
+            self._drive()
+            await ReadOnly()
+            self._sample()
+
+    def _stalls(self) -> bool:
+        return self.random.random() < self.stall
+
+    def _drive(self) -> None:
+        raise NotImplementedError
+
+    def _sample(self) -> None:
+        raise NotImplementedError
+
+
+class Source(_Driver):
+    """Offers payloads to an input stream; rubbish while it has none.
+
+    A payload is a number, or a mapping of a number for each field.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self._queue: deque[int] = deque()
+        self._offered = False
+        super().__init__(*args, **settings)
+
+    def send(self, *payloads: int | Mapping[str, int]) -> None:
+        """Offer `payloads` after those sent before; returns at once."""
+        self._queue.extend(streams.encode(self.shape, payload) for payload in payloads)
+
+    async def sent(self, limit: int = 100_000) -> None:
+        """Wait until everything has been taken; fails after `limit` clocks."""
+        for _ in range(limit):
+            if not self._queue:
+                return
+            await FallingEdge(self.clk)
+        raise AssertionError(f"{self.name}: {len(self._queue)} beats not taken in {limit} clocks")
+
+    def _drive(self) -> None:
+        self._offered = bool(self._queue) and (self._offered or not self._stalls())
+        self.valid.value = int(self._offered)
+        rubbish = self.random.getrandbits(len(self.payload))
+        self.payload.value = self._queue[0] if self._offered else rubbish
+
+    def _sample(self) -> None:
+        if self._offered and int(self.ready.value):
+            self._queue.popleft()
+            self._offered = False
+            self.beats += 1
+
+
+class Sink(_Driver):
+    """Takes payloads from an output stream and checks that each one offered stays until taken.
+
+    A stalled sink is ready at random, for some beats only once it has seen valid: a component
+    that waits for ready before it is valid gets stuck.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self._received: list[Any] = []
+        self._pending: int | None = None
+        self._coy = False
+        super().__init__(*args, **settings)
+
+    async def take(self, count: int, limit: int = 100_000) -> list[Any]:
+        """The next `count` payloads: numbers, or dicts of fields; fails after `limit` clocks."""
+        for _ in range(limit):
+            if len(self._received) >= count:
+                taken, self._received = self._received[:count], self._received[count:]
+                return taken
+            await FallingEdge(self.clk)
+        found = len(self._received)
+        raise AssertionError(f"{self.name}: {found} of {count} beats in {limit} clocks")
+
+    def untaken(self) -> list[Any]:
+        """Payloads received and not yet asked for."""
+        return list(self._received)
+
+    def _drive(self) -> None:
+        waits = self._coy and self._pending is None
+        self.ready.value = int(not waits and not self._stalls())
+
+    def _sample(self) -> None:
+        valid, ready = int(self.valid.value), int(self.ready.value)
+        payload = int(self.payload.value) if valid else None
+        if self._pending is not None and payload != self._pending:
+            gone = "was withdrawn" if payload is None else f"became {self._show(payload)}"
+            raise AssertionError(f"{self.name}: {self._show(self._pending)} {gone} before taken")
+        self._pending = payload if valid and not ready else None
+        if valid and ready:
+            assert payload is not None
+            self._received.append(streams.decode(self.shape, payload))
+            self.beats += 1
+            self._coy = self._stalls()
+
+    def _show(self, raw: int) -> str:
+        return str(streams.decode(self.shape, raw))

