@@ -1,0 +1,94 @@
+"""The integer golden model: judge of every other learner, bit for bit."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model.layers import LAYERS, LayerTrace
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.learner import Result, Sample, Weights
+
+
+class GoldenEngine:
+    """A :class:`~golden_model.spec.learner.Learner` that computes exactly what the formats say.
+
+    Parameters
+    ----------
+    formats
+        The network, with every shape and width decided.
+
+    Members
+    -------
+    changed
+        Samples since the last reset whose error was not all 0 in at least one learning layer;
+        all others changed no weight at all.
+    """
+
+    def __init__(self, formats: FormattedNetwork) -> None:
+        self.formats = formats
+        self.changed = 0
+        self._layers = [LAYERS[type(layer)](layer) for layer in formats.layers]
+        self._results: list[Result] = []
+
+    def send(self, sample: Sample, label: int | None = None) -> None:
+        """Answer a sample of shape ``[inputs]`` and, with a label, learn it at once."""
+        network = self.formats.network
+        if sample.shape != (network.inputs,) or sample.dtype != np.uint8:
+            found = f"{sample.dtype} of shape {sample.shape}"
+            raise ValueError(f"a sample is uint8 of shape ({network.inputs},), not {found}")
+        if label is not None and not 0 <= label < network.classes:
+            raise ValueError(f"label {label} is not 0 to {network.classes - 1}")
+        changed = False
+        x: NDArray[np.generic] = sample
+        for layer in self._layers:
+            changed |= layer.send(x, label)
+            x = layer.activations
+        self.changed += changed
+        scores = layer.scores
+        self._results.append(Result(predicted=int(scores.argmax()), scores=scores.astype(np.int64)))
+
+    def results(self) -> list[Result]:
+        """Results of all samples sent since the last call, in order."""
+        results, self._results = self._results, []
+        return results
+
+    def traces(self) -> list[LayerTrace]:
+        """What each layer computed for the last sample; meaningless before the first one."""
+        return [layer.trace() for layer in self._layers]
+
+    def read_weights(self, layer: int) -> Weights:
+        """A copy of a layer's weights, shape ``[units, inputs + 1]``."""
+        return self._layers[layer].read_weights()
+
+    def write_weights(self, layer: int, weights: Weights) -> None:
+        """Replace a layer's weights; :class:`SpecError` for a wrong shape or range."""
+        self._layers[layer].write_weights(weights)
+
+    def write_register(self, layer: int, register: Register, value: int) -> None:
+        """Set a register for the samples to come; :class:`SpecError` for a value out of range."""
+        self._layers[layer].write_register(register, value)
+
+    def read_register(self, layer: int, number: Register | Counter) -> int:
+        """Value of a register or counter."""
+        return self._layers[layer].read_register(number)
+
+    def reset(self) -> None:
+        """Initial weights, the described registers and counters of zero; results stay."""
+        self.changed = 0
+        for layer in self._layers:
+            layer.reset()
+
+    def scores(self, samples: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
+        """Each layer's scores of many samples at once; learns and counts nothing.
+
+        Parameters
+        ----------
+        samples
+            Shape ``[n, inputs]``; the scores have shape ``[n, classes]``.
+        """
+        x = samples.astype(np.float64)
+        scores = []
+        for layer in self._layers:
+            x, layer_scores = layer.outputs_of(x)
+            scores.append(layer_scores.astype(np.int64))
+        return scores

@@ -1,0 +1,191 @@
+"""Layers of the golden model: weights, registers and counters, and the last sample's values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model import rule
+from golden_model.draws import classifier, initial_weights
+from golden_model.rule import Exact
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import ACTIVATION_MAX, DenseFormat, ReadoutFormat
+from golden_model.spec.learner import Weights
+from golden_model.spec.network import check_range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTrace:
+    """All that one layer computed for one sample, as raw int64 arrays.
+
+    Members
+    -------
+    name
+        The layer's, ``layer0`` or ``readout``.
+    accumulators
+        ``acc``, shape ``[units]``.
+    activations
+        ``h``, shape ``[units]``; of the readout, which has none, shape ``[0]``.
+    scores
+        Shape ``[classes]``.
+    predicted
+        The class of the highest score, the lowest on a tie.
+    error
+        ``e``, shape ``[classes]``; all 0 without a label and while the layer is frozen.
+    gradient
+        ``d``, shape ``[units]``; all 0 where the error is.
+    pending
+        Whether the error is not all 0, which leaves an update for the layer to apply.
+    """
+
+    name: str
+    accumulators: NDArray[np.int64]
+    activations: NDArray[np.int64]
+    scores: NDArray[np.int64]
+    predicted: int
+    error: NDArray[np.int64]
+    gradient: NDArray[np.int64]
+    pending: bool
+
+
+class DenseLayer:
+    """A dense hidden layer with its random classifier.
+
+    Weights are kept transposed, ``[inputs + 1, units]``: the non-zero inputs of a sample are then
+    contiguous rows, and they are all that a sample reads or changes.
+    """
+
+    def __init__(self, layer: DenseFormat) -> None:
+        self.format = layer
+        self._no_error = np.zeros(layer.classes)
+        self._no_gradient = np.zeros(layer.units)
+        self._x: Exact = np.full(layer.fan_in, float(ACTIVATION_MAX))
+        self._live: NDArray[np.intp]
+        self._rows: Exact
+        self.activations: Exact
+        self.scores: Exact
+        self._draw_classifier()
+        self.reset()
+
+    def _draw_classifier(self) -> None:
+        self._classifier, self._feedback = (
+            matrix.astype(np.float64) for matrix in classifier(self.format)
+        )
+
+    def reset(self) -> None:
+        """Initial weights, the described registers, counters of zero."""
+        self._weights = np.ascontiguousarray(initial_weights(self.format).T, np.float64)
+        self._registers: dict[Register | Counter, int] = {
+            Register.RATE_SHIFT: self.format.rate_shift,
+            Register.MARGIN: self.format.margin,
+            Register.LEARN: 1,
+            Counter.SAMPLES: 0,
+            Counter.UPDATES: 0,
+        }
+        self._answer(np.zeros(self.format.inputs))
+
+    def send(self, x: NDArray[np.generic], label: int | None) -> bool:
+        """Take activations of shape ``[inputs]`` and learn; says whether the error was not 0."""
+        registers = self._registers
+        registers[Counter.SAMPLES] += 1
+        self._answer(x)
+        if label is None or not registers[Register.LEARN]:
+            return False
+        layer, margin = self.format, registers[Register.MARGIN]
+        error = rule.ERRORS[layer.loss](self.scores, label, margin, layer.error_shift)
+        if not error.any():
+            return False
+        registers[Counter.UPDATES] += 1
+        self._error, self._gradient = error, self._gradient_of(error)
+        rows, inputs = self._rows, self._x[self._live]
+        rule.update(rows, inputs, self._gradient, registers[Register.RATE_SHIFT], layer)
+        self._weights[self._live] = rows
+        return True
+
+    def _answer(self, x: NDArray[np.generic]) -> None:
+        self._error, self._gradient = self._no_error, self._no_gradient
+        self._x[:-1] = x
+        self._live = self._x.nonzero()[0]
+        self._rows = self._weights.take(self._live, axis=0)
+        self._accumulators = self._x[self._live] @ self._rows
+        self.activations, self.scores = self.outputs(self._accumulators)
+
+    def outputs(self, accumulators: Exact) -> tuple[Exact, Exact]:
+        """Activations and scores, shapes ``[..., units]`` and ``[..., classes]``."""
+        activations = rule.activate(accumulators, self.format.activation_shift)
+        return activations, activations @ self._classifier
+
+    def _gradient_of(self, error: Exact) -> Exact:
+        return (self._feedback @ error) * (self.activations > 0)
+
+    def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
+        """Activations and scores of many samples, shape ``[n, inputs]``; disturbs nothing."""
+        return self.outputs(samples @ self._weights[:-1] + ACTIVATION_MAX * self._weights[-1])
+
+    def trace(self) -> LayerTrace:
+        """What the last sample came to."""
+        return LayerTrace(
+            name=self.format.name,
+            accumulators=self._accumulators.astype(np.int64),
+            activations=self.activations.astype(np.int64),
+            scores=self.scores.astype(np.int64),
+            predicted=int(self.scores.argmax()),
+            error=self._error.astype(np.int64),
+            gradient=self._gradient.astype(np.int64),
+            pending=bool(self._error.any()),
+        )
+
+    def read_weights(self) -> Weights:
+        """A copy of the weights, shape ``[units, inputs + 1]``."""
+        return np.ascontiguousarray(self._weights.T, np.int32)
+
+    def write_weights(self, weights: Weights) -> None:
+        """Replace the weights; :class:`SpecError` for a wrong shape or a weight out of range."""
+        layer = self.format
+        expected = (layer.units, layer.fan_in)
+        if weights.shape != expected or weights.dtype.kind not in "iu":
+            value = f"weights of {layer.name}: {weights.dtype} of shape {weights.shape}"
+            rule_ = f"they must be integers of shape {expected}"
+            raise SpecError(value, rule_, "Use weights of this very network")
+        limit = 1 << (layer.weight_bits - 1)
+        for extreme in (int(weights.min()), int(weights.max())):
+            check_range(f"a weight of {layer.name}", extreme, range(-limit, limit))
+        self._weights = np.ascontiguousarray(weights.T, np.float64)
+
+    def write_register(self, register: Register, value: int) -> None:
+        """Set a register; :class:`SpecError` for a value out of range."""
+        largest = {
+            Register.RATE_SHIFT: self.format.rate_shift_max,
+            Register.MARGIN: self.format.margin_max,
+            Register.LEARN: 1,
+        }[register]
+        check_range(f"{self.format.name}.{register.name}", value, range(largest + 1))
+        self._registers[register] = value
+
+    def read_register(self, number: Register | Counter) -> int:
+        """A register or counter as the wire carries it, 32 bits."""
+        return self._registers[number] & 0xFFFFFFFF
+
+
+class ReadoutLayer(DenseLayer):
+    """The trained readout: its accumulators are its scores, its error is its gradient."""
+
+    format: ReadoutFormat
+
+    def _draw_classifier(self) -> None:
+        pass
+
+    def outputs(self, accumulators: Exact) -> tuple[Exact, Exact]:
+        """No activations, and scores of shape ``[..., classes]``."""
+        return accumulators[..., :0], rule.shift_right(accumulators, self.format.activation_shift)
+
+    def _gradient_of(self, error: Exact) -> Exact:
+        return error
+
+
+LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {
+    DenseFormat: DenseLayer,
+    ReadoutFormat: ReadoutLayer,
+}
+"""The layer that interprets each kind of format."""

@@ -1,0 +1,89 @@
+"""The steps of the learning rule, as :mod:`golden_model.spec.formats` declares them.
+
+All numbers are integers kept in float64, which holds them exactly below 2**53 and multiplies them
+fast; shifts are divisions by a power of two, rounded down. The largest number of any step is an
+accumulator of at most 39 bits. Functions take one sample or, with a leading axis, many.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, DenseFormat
+from golden_model.spec.network import Loss
+
+Exact = NDArray[np.float64]
+"""Integers in float64."""
+
+
+def half(shift: int) -> int:
+    """What makes a right shift round half up; nothing for a shift of 0."""
+    return (1 << shift) >> 1
+
+
+def shift_right(value: Exact, shift: int) -> Exact:
+    """``value >> shift``, rounding down."""
+    return np.floor(value * 2.0**-shift)
+
+
+def activate(accumulators: Exact, shift: int) -> Exact:
+    """``clip((acc + half(s)) >> s, 0, 255)``."""
+    rounded = shift_right(accumulators + half(shift), shift)
+    return cast(Exact, np.minimum(np.maximum(rounded, 0), ACTIVATION_MAX))
+
+
+def hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
+    """-1 for a label's score below the margin, +1 for any other above minus the margin."""
+    error = (scores > -margin).astype(np.float64)
+    error[label] = -1.0 if scores[label] < margin else 0.0
+    return error
+
+
+def pairwise_hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
+    """+1 for each class that is not the margin below the label, which gets minus their number."""
+    error: Exact = (scores[label] - scores < margin).astype(np.float64)
+    error[label] = 0
+    error[label] = -error.sum()
+    return error
+
+
+def squared_hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
+    """The hinge's distances instead of their signs, shifted right and at most 127."""
+    distances = scores + margin
+    distances[label] = margin - scores[label]
+    error = np.minimum(shift_right(np.maximum(distances, 0), error_shift), ERROR_MAX)
+    error[label] = -error[label]
+    return error
+
+
+ERRORS: dict[Loss, Callable[[Exact, int, int, int], Exact]] = {
+    Loss.HINGE: hinge,
+    Loss.PAIRWISE_HINGE: pairwise_hinge,
+    Loss.SQUARED_HINGE: squared_hinge,
+}
+"""Error of a sample's scores, both of shape ``[classes]``, by the loss that defines it."""
+
+
+def update(
+    rows: Exact, inputs: Exact, gradient: Exact, rate_shift: int, layer: DenseFormat
+) -> None:
+    """Apply one sample's update in place.
+
+    Parameters
+    ----------
+    rows
+        Weights of the inputs given, shape ``[n, units]``.
+    inputs
+        ``x``, shape ``[n]``.
+    gradient
+        ``d``, shape ``[units]``.
+    """
+    step = np.multiply.outer(inputs, gradient * 2.0**-rate_shift)
+    step += half(rate_shift) * 2.0**-rate_shift
+    np.floor(step, out=step)
+    rows -= step
+    limit = 2.0 ** (layer.weight_bits - 1)
+    np.maximum(rows, -limit, out=rows)
+    np.minimum(rows, limit - 1, out=rows)
