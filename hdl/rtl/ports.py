@@ -5,7 +5,8 @@ waits for `ready`, and a payload offered stays until it is taken.
 """
 
 from amaranth import signed
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 
@@ -24,3 +25,35 @@ REGISTER_REQUEST = data.StructLayout({"layer": 8, "number": 8, "write": 1, "valu
 def score_layout(layer: DenseFormat) -> data.StructLayout:
     """One score of a sample, in order of class; `best` is the winner so far, final with `last`."""
     return data.StructLayout({"score": signed(layer.score_bits), "best": 8, "last": 1})
+
+
+def core_signature(answer: DenseFormat) -> wiring.Signature:
+    """Ports of a network without its link, seen from itself; `answer` is the layer that answers.
+
+    Members
+    -------
+    i : In(stream.Signature(SAMPLE))
+        As many beats a sample as the network has inputs.
+    o : Out(stream.Signature(score_layout(answer)))
+        As many beats a sample as there are classes.
+    i_weight, i_register
+        Requests; only while `drain` is held and `idle` is 1, and only with values in range.
+    o_weight, o_register
+        One beat for each read, in order.
+    drain : In(1)
+        Apply pending updates as soon as the samples in flight are done.
+    idle : Out(1)
+        Weights are drawn, no sample is in flight and no update pending.
+    """
+    return wiring.Signature(
+        {
+            "i": In(stream.Signature(SAMPLE)),
+            "o": Out(stream.Signature(score_layout(answer))),
+            "i_weight": In(stream.Signature(WEIGHT_REQUEST)),
+            "o_weight": Out(stream.Signature(signed(16))),
+            "i_register": In(stream.Signature(REGISTER_REQUEST)),
+            "o_register": Out(stream.Signature(32)),
+            "drain": In(1),
+            "idle": Out(1),
+        }
+    )

@@ -1,0 +1,229 @@
+"""Serves requests: reads their fields, has them checked, drives the core and starts the reply."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.frames import REPLY, FrameError, Opcode
+from hdl.rtl.frame_receiver import PAYLOAD, REQUEST
+from hdl.rtl.frame_replier import HEADER
+from hdl.rtl.ports import core_signature
+from hdl.rtl.reply_payload import ReplyPayload
+from hdl.rtl.request_check import FIELDS, RequestCheck
+
+FIELD_BYTES = {
+    Opcode.TRAIN: 1,
+    Opcode.READ_WEIGHTS: 7,
+    Opcode.WRITE_WEIGHTS: 7,  # the first weight is among them
+    Opcode.READ_REGISTER: 2,
+    Opcode.WRITE_REGISTER: 6,
+}
+"""Bytes at the start of a payload that are fields; the others have none."""
+FIRST_WEIGHT = 5
+"""Where the first weight of WRITE_WEIGHTS stands in the payload."""
+
+SAMPLES = (Opcode.INFER, Opcode.TRAIN)
+READS = (Opcode.READ_WEIGHTS, Opcode.READ_REGISTER)
+WRITES = (Opcode.WRITE_WEIGHTS, Opcode.WRITE_REGISTER)
+
+
+class Commands(wiring.Component):
+    """From a checked frame to the core's answer.
+
+    Parameters
+    ----------
+    formats
+        Ranges, number of classes, and what INFO says.
+
+    Members
+    -------
+    request : In(stream.Signature(REQUEST))
+        Taken when its reply has been sent.
+    i : In(stream.Signature(PAYLOAD))
+        The payload of `request`.
+    header : Out(stream.Signature(HEADER)), o : Out(stream.Signature(PAYLOAD))
+        The reply; the header is taken with its last byte.
+    core : In(core_signature(formats.answer))
+        The core's ports, mirrored.
+    reset : Out(1)
+        1 for a clock: start the core anew.
+
+    A beat of a sample per clock; a weight every five clocks at most, since the line is slower.
+    About 280 cells.
+    """
+
+    def __init__(self, formats: FormattedNetwork) -> None:
+        self.formats = formats
+        super().__init__(
+            {
+                "request": In(stream.Signature(REQUEST)),
+                "i": In(stream.Signature(PAYLOAD)),
+                "header": Out(stream.Signature(HEADER)),
+                "o": Out(stream.Signature(PAYLOAD)),
+                "core": In(core_signature(formats.answer)),
+                "reset": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        opcode = self.request.payload.opcode
+        error = Signal(3)
+        fields = Signal(FIELDS)
+        index = Signal(3)  # of the field's next byte
+        used_up = Signal()  # the payload's last byte is among the fields
+
+        m.submodules.check = check = RequestCheck(self.formats)
+        m.submodules.reply = reply = ReplyPayload(self.formats)
+        wiring.connect(m, wiring.flipped(self.o), reply.o)
+        m.d.comb += [
+            check.opcode.eq(opcode),
+            check.fields.eq(fields),
+            check.count.eq(self._count(fields)),
+            reply.opcode.eq(opcode),
+            reply.error.eq(error),
+            reply.count.eq(fields.weights.value),
+            self.header.payload.opcode.eq(Mux(error != 0, Opcode.ERROR, opcode | REPLY)),
+            self.header.payload.length.eq(reply.length),
+        ]
+        self._core_ports(m, reply, fields)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [error.eq(self.request.payload.error), index.eq(0)]
+                m.d.sync += self.core.drain.eq(0)
+                with m.If(self.request.valid):
+                    m.next = "FIELDS"
+                    with m.If(self.request.payload.error != 0):
+                        m.next = "REPLY"
+            self._fields_state(m, fields, index, used_up)
+            with m.State("CHECK"):
+                self._dispatch(m)
+                with m.If(~check.ok):
+                    m.d.sync += error.eq(FrameError.VALUE)
+                    m.next = "REPLY"
+            with m.State("SAMPLE"):
+                m.d.comb += [self.core.i.valid.eq(self.i.valid), self.i.ready.eq(self.core.i.ready)]
+                with m.If(self.i.valid & self.i.ready & self.i.payload.last):
+                    m.next = "REPLY"
+            with m.State("RESET"):
+                m.d.comb += self.reset.eq(1)
+                m.next = "DRAIN"
+            with m.State("DRAIN"):
+                with m.If(self.core.idle):
+                    m.next = "REPLY"
+                    with m.If(opcode.matches(*WRITES)):
+                        m.next = "WRITE"
+            self._write_state(m, fields, used_up)
+            self._reply_state(m, fields, reply)
+        return m
+
+    def _fields_state(self, m, fields, index, used_up) -> None:
+        """Take the fields off the payload; once they are checked, the next weight to write."""
+        needed = Signal(3)
+        with m.State("FIELDS"):
+            with m.Switch(self.request.payload.opcode):
+                for opcode, count in FIELD_BYTES.items():
+                    with m.Case(opcode):
+                        m.d.comb += needed.eq(count)
+            with m.If(index == needed):
+                m.d.sync += index.eq(FIRST_WEIGHT)
+                m.next = "CHECK"
+                with m.If(self.core.drain):
+                    m.next = "WRITE"
+            with m.Else():
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += fields.as_value().word_select(index, 8).eq(self.i.payload.data)
+                    m.d.sync += [index.eq(index + 1), used_up.eq(self.i.payload.last)]
+
+    def _dispatch(self, m) -> None:
+        """Where a good request goes; only samples let updates stay pending."""
+        with m.Switch(self.request.payload.opcode):
+            with m.Case(Opcode.INFO):
+                m.next = "REPLY"
+            with m.Case(*SAMPLES):
+                m.next = "SAMPLE"
+            with m.Case(Opcode.RESET):
+                m.d.sync += self.core.drain.eq(1)
+                m.next = "RESET"
+            with m.Default():
+                m.d.sync += self.core.drain.eq(1)
+                m.next = "DRAIN"
+
+    def _write_state(self, m, fields, used_up) -> None:
+        """One register, or weight after weight until the payload ends."""
+        i_weight, i_register = self.core.i_weight, self.core.i_register
+        is_weight = self.request.payload.opcode == Opcode.WRITE_WEIGHTS
+        with m.State("WRITE"):
+            m.d.comb += [i_weight.valid.eq(is_weight), i_register.valid.eq(~is_weight)]
+            with m.If(i_register.valid & i_register.ready):
+                m.next = "REPLY"
+            with m.If(i_weight.valid & i_weight.ready):
+                self._next_input(m, fields)
+                m.next = "FIELDS"
+                with m.If(used_up):
+                    m.next = "REPLY"
+
+    def _reply_state(self, m, fields, reply) -> None:
+        """The reply is sent; reads are made as it needs them, one at a time."""
+        o_weight, value = self.core.o_weight, fields.weights.value
+        asked = Signal()
+        with m.State("REPLY"):
+            m.d.comb += reply.active.eq(1)
+            m.d.comb += [self.header.valid.eq(1), self.request.ready.eq(self.header.ready)]
+            with m.If(reply.error == 0):
+                for opcode, port in zip(READS, (self.core.i_weight, self.core.i_register)):
+                    with m.If((self.request.payload.opcode == opcode) & ~asked):
+                        m.d.comb += port.valid.eq(1)
+                        m.d.sync += asked.eq(port.ready)
+            with m.If(o_weight.valid & o_weight.ready):
+                self._next_input(m, fields)
+                m.d.sync += value[: len(self._row)].eq(value[: len(self._row)] - 1)
+                m.d.sync += asked.eq(reply.o.payload.last)
+            with m.If(self.header.ready):
+                m.d.sync += asked.eq(0)
+                m.next = "IDLE"
+
+    @property
+    def _row(self) -> range:
+        """Bits of an index into the longest row of weights; counters are no wider."""
+        return range(max(layer.fan_in for layer in self.formats.layers).bit_length())
+
+    def _next_input(self, m, fields) -> None:
+        low = fields.weights.input[: len(self._row)]
+        m.d.sync += low.eq(low + 1)
+
+    def _count(self, fields):
+        """Weights that the request is about."""
+        written = self.request.payload.length[1:] - (FIRST_WEIGHT >> 1)
+        is_read = self.request.payload.opcode == Opcode.READ_WEIGHTS
+        return Mux(is_read, fields.weights.value, written)
+
+    def _core_ports(self, m, reply, fields) -> None:
+        """Everything on the core's side that needs no state."""
+        opcode = self.request.payload.opcode
+        m.d.comb += [
+            self.core.i.payload.x.eq(self.i.payload.data),
+            self.core.i.payload.label.eq(fields.label),
+            self.core.i.payload.learn.eq(opcode == Opcode.TRAIN),
+            self.core.i_weight.payload.layer.eq(fields.weights.layer),
+            self.core.i_weight.payload.unit.eq(fields.weights.unit),
+            self.core.i_weight.payload.input.eq(fields.weights.input),
+            self.core.i_weight.payload.value.eq(fields.weights.value),
+            self.core.i_weight.payload.write.eq(opcode == Opcode.WRITE_WEIGHTS),
+            self.core.i_register.payload.layer.eq(fields.register.layer),
+            self.core.i_register.payload.number.eq(fields.register.number),
+            self.core.i_register.payload.value.eq(fields.register.value),
+            self.core.i_register.payload.write.eq(opcode == Opcode.WRITE_REGISTER),
+        ]
+        for source, sink in (
+            (self.core.o, reply.i_score),
+            (self.core.o_weight, reply.i_weight),
+            (self.core.o_register, reply.i_register),
+        ):
+            m.d.comb += [
+                sink.payload.eq(source.payload),
+                sink.valid.eq(source.valid),
+                source.ready.eq(sink.ready),
+            ]

@@ -1,0 +1,171 @@
+"""The whole network: layers in a row, their registers and counters."""
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.formats import DenseFormat
+from hdl.passes.stages import ScheduledNetwork
+from hdl.rtl.layer import Layer
+from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
+
+COUNTER_BITS = 32
+
+
+class Core(wiring.Component):
+    """Layers as a pipeline; the last one's scores are the answer.
+
+    Parameters
+    ----------
+    schedule
+        The last stage of the flow.
+
+    Members
+    -------
+    i
+        Samples, `inputs` beats each.
+    o
+        Scores of each sample in order of class; with `last`, `best` is the answer.
+    i_weight, o_weight
+        Access to single weights, only while `idle` with `drain` held; layers and places must exist.
+    i_register, o_register
+        Access to registers and counters, under the same conditions; values must be in range.
+    drain
+        Apply pending updates as soon as the samples in flight are done.
+    idle
+        Weights are drawn, no sample is in flight, no update pending.
+
+    Throughput: that of the slowest layer. Cost: the sum of the layers, and about
+    2 * COUNTER_BITS + 30 cells for each.
+    """
+
+    def __init__(self, schedule: ScheduledNetwork) -> None:
+        self.schedule = schedule
+        super().__init__(
+            {
+                "i": In(stream.Signature(SAMPLE)),
+                "o": Out(stream.Signature(score_layout(schedule.formats.answer))),
+                "i_weight": In(stream.Signature(WEIGHT_REQUEST)),
+                "o_weight": Out(stream.Signature(signed(16))),
+                "i_register": In(stream.Signature(REGISTER_REQUEST)),
+                "o_register": Out(stream.Signature(32)),
+                "drain": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layers = []
+        pairs = zip(self.schedule.formats.layers, self.schedule.foldings, strict=True)
+        for format, folding in pairs:
+            layer = Layer(format, folding)
+            m.submodules[format.name] = layer
+            layers.append(layer)
+        m.submodules.answer = answer = Answer(layers[-1].format)
+        connect(m, flipped(self.i), layers[0].i)
+        for lower, upper in zip(layers, layers[1:], strict=False):
+            connect(m, lower.o, upper.i)
+            m.d.comb += lower.o_score.ready.eq(1)
+        connect(m, layers[-1].o_score, answer.i)
+        connect(m, answer.o, flipped(self.o))
+        m.d.comb += [
+            layers[-1].o.ready.eq(1),
+            self.idle.eq(Cat(layer.idle for layer in layers).all()),
+        ]
+        m.d.comb += [layer.drain.eq(self.drain) for layer in layers]
+        self._weights(m, layers)
+        self._registers(m, layers)
+        return m
+
+    def _weights(self, m, layers):
+        """Requests go to the layer they name, answers come from it."""
+        for index, layer in enumerate(layers):
+            with m.If(self.i_weight.payload.layer == index):
+                m.d.comb += [
+                    layer.i_weight.valid.eq(self.i_weight.valid),
+                    self.i_weight.ready.eq(layer.i_weight.ready),
+                    layer.o_weight.ready.eq(self.o_weight.ready),
+                    self.o_weight.valid.eq(layer.o_weight.valid),
+                    self.o_weight.payload.eq(layer.o_weight.payload),
+                ]
+            m.d.comb += [
+                layer.i_weight.payload[name].eq(self.i_weight.payload[name])
+                for name in ("unit", "input", "write", "value")
+            ]
+
+    def _registers(self, m, layers):
+        """Each layer's registers and counters, in order of their numbers."""
+        request = self.i_register.payload
+        m.d.comb += [
+            self.o_register.valid.eq(self.i_register.valid & ~request.write),
+            self.i_register.ready.eq(request.write | self.o_register.ready),
+        ]
+        for index, layer in enumerate(layers):
+            here = self.i_register.valid & (request.layer == index)
+            for number, value in self._numbered(m, layer).items():
+                with m.If(here & (request.number == number)):
+                    m.d.comb += self.o_register.payload.eq(value)
+                    if number in iter(Register):
+                        with m.If(request.write):
+                            m.d.sync += value.eq(request.value)
+
+    def _numbered(self, m, layer):
+        """Registers and counters of a layer by number."""
+        rate = Signal.like(layer.rate, init=layer.format.rate_shift)
+        margin = Signal.like(layer.margin, init=layer.format.margin)
+        learn = Signal(init=1)
+        samples, updates = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
+        m.d.comb += [layer.rate.eq(rate), layer.margin.eq(margin), layer.learn.eq(learn)]
+        with m.If(layer.taken):
+            m.d.sync += samples.eq(samples + 1)
+        with m.If(layer.updated):
+            m.d.sync += updates.eq(updates + 1)
+        return {
+            Register.RATE_SHIFT: rate,
+            Register.MARGIN: margin,
+            Register.LEARN: learn,
+            Counter.SAMPLES: samples,
+            Counter.UPDATES: updates,
+        }
+
+
+class Answer(wiring.Component):
+    """Finds the best score on the way: the highest, the lowest class on a tie.
+
+    Members
+    -------
+    i, o
+        Scores in order of class, without and with the winner so far.
+
+    Latency: none. Cost: about 2 * score_bits + 20 cells.
+    """
+
+    def __init__(self, format: DenseFormat) -> None:
+        self.format = format
+        super().__init__(
+            {
+                "i": In(stream.Signature(signed(format.score_bits))),
+                "o": Out(stream.Signature(score_layout(format))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        class_, best = Signal(range(self.format.classes)), Signal(8)
+        highest = Signal.like(self.i.payload)
+        final = class_ == self.format.classes - 1
+        wins = (class_ == 0) | (self.i.payload > highest)
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid),
+            self.i.ready.eq(self.o.ready),
+            self.o.payload.score.eq(self.i.payload),
+            self.o.payload.best.eq(Mux(wins, class_, best)),
+            self.o.payload.last.eq(final),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += class_.eq(Mux(final, 0, class_ + 1))
+            with m.If(wins):
+                m.d.sync += [best.eq(class_), highest.eq(self.i.payload)]
+        return m

@@ -1,0 +1,120 @@
+"""One lane of a matrix: a weight per clock, updated and multiplied."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from hdl.passes.stages import Folding
+from hdl.rtl.multiplier import product
+from hdl.rtl.weight_update import WeightUpdate
+
+
+class Lane(wiring.Component):
+    """``W' = saturate(W - round(step * x_previous))`` and ``sum += W' * x_newest``.
+
+    Registers have no reset and products their full width, which is what lets tools absorb operand,
+    product and accumulator registers into a multiplier block; operands are declared signed for the
+    same reason. Clocks are counted from the weight's at `weight`:
+
+    =====  ==========================================================================
+    0      `weight`, `step` and `previous` arrive
+    1      they are multiplied
+    2      the product is subtracted; the new weight leaves at `new_weight`
+    4      `newest` and the new weight are the operands of the second product
+    5      the product is added to the sum, or, with `first`, begins it
+    6      the sum stands; `clear` empties it, and what is added in that clock is lost
+    =====  ==========================================================================
+
+    Parameters
+    ----------
+    format, folding
+        The layer and its folding.
+
+    Members
+    -------
+    weight, step, previous
+        Weight, gradient scaled by ``2**(rate_shift_max - r)``, activation of the last sample.
+    new_weight
+        Two clocks later.
+    newest
+        Activation of this sample, four clocks behind the weight; 0 where there is none.
+    first, clear
+        How a sum begins: with `first`, or, if the folding has clear slots, by `clear`.
+    sum
+        Of this lane's share of the products.
+
+    Cost: two multipliers and about 4 * weight_bits cells.
+    """
+
+    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+        self.format, self.folding = format, folding
+        super().__init__(
+            {
+                "weight": In(signed(format.weight_bits)),
+                "step": In(signed(folding.step_bits(format))),
+                "previous": In(ACTIVATION_BITS),
+                "new_weight": Out(signed(format.weight_bits)),
+                "newest": In(signed(ACTIVATION_BITS + 1)),
+                "first": In(1),
+                "clear": In(1),
+                "sum": Out(signed(folding.lane_accumulator_bits(format))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layer, fold = self.format, self.folding
+
+        def register(value, name):
+            held = Signal(value.shape(), name=name, reset_less=True)
+            m.d.sync += held.eq(value)
+            return held
+
+        step = register(self.step, "step_operand")
+        previous = register(_signed(m, self.previous, "previous_signed"), "previous_operand")
+        change = register(_product(m, step, previous, fold.hard_update, "change"), "change_held")
+        m.submodules.update = update = WeightUpdate(
+            weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
+        )
+        m.d.comb += [
+            update.w.eq(register(register(self.weight, "weight_1"), "weight_2")),
+            update.step.eq(change),
+            self.new_weight.eq(update.o),
+        ]
+        # The saturating choice must not feed the operand register: it would become one with a
+        # reset, which multiplier blocks cannot absorb. Hence a register between.
+        weight = register(register(self.new_weight, "weight_3"), "weight_operand")
+        term = register(_product(m, weight, self.newest, fold.hard_forward, "term"), "term_held")
+        total = Signal.like(self.sum, reset_less=True)
+        if fold.clear_slot:
+            m.d.sync += total.eq(Mux(self.clear, 0, total + term))
+        else:
+            m.d.sync += total.eq(Mux(self.first, 0, total) + term)
+        m.d.comb += self.sum.eq(total)
+        return m
+
+
+def delayed(m: Module, value, clocks: int, *, name: str) -> list[Signal]:
+    """`value` one clock later, two clocks later, and so on up to `clocks`."""
+    stages = []
+    for clock in range(1, clocks + 1):
+        stage = Signal.like(value, name=f"{name}_{clock}")
+        m.d.sync += stage.eq(value)
+        stages.append(stage)
+        value = stage
+    return stages
+
+
+def _signed(m: Module, value, name: str):
+    """An unsigned value as a signed one of one bit more."""
+    wider = Signal(signed(len(value) + 1), name=name)
+    m.d.comb += wider.eq(value)
+    return wider
+
+
+def _product(m: Module, a, b, hard: bool, name: str):
+    """Full-width product of `a` and the never negative `b`."""
+    result = Signal(signed(len(a) + len(b)), name=name)
+    m.d.comb += result.eq(product(a, b, hard=hard))
+    return result

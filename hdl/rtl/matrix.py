@@ -1,0 +1,211 @@
+"""The matrix of a layer's weights: sums of products and the fused update, in one pass."""
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from hdl.passes.stages import Folding
+from hdl.rtl.lane import Lane, delayed
+from hdl.rtl.ports import SAMPLE
+from hdl.rtl.sample_buffer import SampleBuffer
+from hdl.rtl.sweep import Sweep
+from hdl.rtl.weight_access import ROW_REQUEST, WeightAccess
+from hdl.rtl.weight_memory import WeightMemory
+
+READ_TO_WRITE = 3
+"""Odd, so that single-port memory, read in even clocks, is free for the write."""
+READ_TO_SUM = 7
+"""Clocks from naming a group's last word to the sums of its lanes; see :class:`Lane`."""
+
+
+class Matrix(wiring.Component):
+    """``acc[j] = sum_i W[j,i] * x[i]`` over all units, each weight updated just before it is used.
+
+    The fused pass: while weights stream past for the newest sample's sums, the pending update of
+    the sample before, ``W[j,i] -= round(d[j] * x[i] / 2**r)``, is applied on their way and they are
+    written back. A word takes one clock; READ_TO_SUM clocks later its sums stand.
+
+    Parameters
+    ----------
+    format, folding
+        The layer and its folding.
+
+    Members
+    -------
+    i, full, empty, label, learn
+        The sample buffer's.
+    start
+        Pulse: sweep. With `forward` the waiting sample is taken and summed; with `update` the
+        pending update of the newest before it is applied. One of the two at least.
+    busy
+        The sweep has words to name or to write.
+    i_gradient
+        d of each unit in order of unit, padded to whole groups, for a sweep with `update`; taken
+        ahead of the sweep.
+    rate
+        Rate shift r of the update.
+    sums, sums_valid
+        Accumulators of PE units, valid for one clock.
+    release
+        Pulse: the sums have been worked off, the next may come.
+    i_weight, o_weight, initialised
+        Access to single weights, while no sweep runs.
+
+    Throughput: groups x words clocks per sweep, twice that for an update in single-port memory.
+    Cost: PE x SIMD lanes, the sample buffer and the memory.
+    """
+
+    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+        self.format, self.folding = format, folding
+        sums = data.ArrayLayout(signed(format.accumulator_bits), folding.pe)
+        super().__init__(
+            {
+                "i": In(stream.Signature(SAMPLE)),
+                "full": Out(1),
+                "empty": Out(1),
+                "label": Out(8),
+                "learn": Out(1),
+                "start": In(1),
+                "forward": In(1),
+                "update": In(1),
+                "busy": Out(1),
+                "i_gradient": In(stream.Signature(signed(format.gradient_bits))),
+                "rate": In(range(format.rate_shift_max + 1)),
+                "sums": Out(sums),
+                "sums_valid": Out(1),
+                "release": In(1),
+                "i_weight": In(stream.Signature(ROW_REQUEST)),
+                "o_weight": Out(stream.Signature(signed(16))),
+                "initialised": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layer, fold = self.format, self.folding
+        m.submodules.buffer = buffer = SampleBuffer(inputs=layer.inputs, simd=fold.simd)
+        m.submodules.memory = memory = WeightMemory(
+            depth=fold.weight_words(layer),
+            lanes=fold.lanes,
+            weight_bits=layer.weight_bits,
+            single_port=fold.single_port,
+        )
+        m.submodules.sweep = sweep = Sweep(
+            groups=fold.groups(layer),
+            words=fold.words(layer),
+            single_port=fold.single_port,
+            clear_slot=fold.clear_slot,
+        )
+        m.submodules.access = access = WeightAccess(layer, fold)
+        connect(m, flipped(self.i), buffer.i)
+        connect(m, flipped(self.i_weight), access.i)
+        connect(m, access.o, flipped(self.o_weight))
+        m.d.comb += [
+            self.full.eq(buffer.full),
+            self.empty.eq(buffer.empty),
+            self.label.eq(buffer.label),
+            self.learn.eq(buffer.learn),
+            self.initialised.eq(access.initialised),
+            buffer.advance.eq(self.start & self.forward),
+            buffer.repeat.eq(self.start & ~self.forward),
+            sweep.start.eq(self.start),
+            sweep.forward.eq(self.forward),
+            sweep.update.eq(self.update),
+            buffer.address.eq(sweep.word),
+        ]
+        named = delayed(m, sweep.issue & self.update, READ_TO_WRITE, name="named")
+        m.d.comb += self.busy.eq(sweep.busy | Cat(named).any())
+        lanes = self._lanes(m, sweep, buffer, memory.read_data)
+        self._share_memory(m, sweep, memory, access, lanes, named[-1])
+        self._collect_sums(m, sweep, lanes)
+        return m
+
+    def _lanes(self, m, sweep, buffer, weights):
+        """The lanes, unit by unit, fed with weights, scaled gradients and activations."""
+        layer, fold = self.format, self.folding
+        steps = self._gradients(m, sweep)
+        # The newest activations wait until their weights are updated; no word, no activation.
+        summed = delayed(m, sweep.issue & self.forward, READ_TO_SUM - 3, name="summed")[-1]
+        lanes, operands = [], []
+        for place in range(fold.simd):
+            newest = delayed(m, buffer.newest[place], READ_TO_SUM - 4, name=f"newest{place}")[-1]
+            operand = Signal(signed(ACTIVATION_BITS + 1), name=f"newest{place}_operand")
+            m.d.sync += operand.eq(Mux(summed, newest, 0))
+            operands.append(operand)
+        first = delayed(m, sweep.issue & sweep.first, READ_TO_SUM - 1, name="first")[-1]
+        clear = delayed(m, sweep.issue & sweep.last, READ_TO_SUM, name="clear")[-1]
+        for unit in range(fold.pe):
+            for place in range(fold.simd):
+                lane = Lane(layer, fold)
+                m.submodules[f"lane{unit}_{place}"] = lane
+                m.d.comb += [
+                    lane.weight.eq(weights[unit * fold.simd + place].as_signed()),
+                    lane.step.eq(steps[unit]),
+                    lane.previous.eq(buffer.previous[place]),
+                    lane.newest.eq(operands[place]),
+                    lane.first.eq(first),
+                    lane.clear.eq(clear | ~self.initialised),
+                ]
+                lanes.append(lane)
+        return lanes
+
+    def _gradients(self, m, sweep):
+        """Gradients of the group in hand, scaled so that one constant shift ends every update."""
+        layer, pe = self.format, self.folding.pe
+        step = signed(self.folding.step_bits(layer))
+        queue = Signal(data.ArrayLayout(step, pe))
+        current = Signal(data.ArrayLayout(step, pe), reset_less=True)
+        count = Signal(range(pe + 1))
+        scaled = Signal(step)
+        m.d.comb += [
+            scaled.eq(self.i_gradient.payload << (layer.rate_shift_max - self.rate)[:4]),
+            sweep.gradients.eq(count == pe),
+            self.i_gradient.ready.eq(~sweep.gradients),
+        ]
+        with m.If(self.i_gradient.valid & self.i_gradient.ready):
+            m.d.sync += [
+                queue.eq(Cat(queue.as_value()[step.width :], scaled)),
+                count.eq(count + 1),
+            ]
+        with m.If(sweep.issue & sweep.first):
+            m.d.sync += current.eq(Mux(self.update, queue.as_value(), 0))
+            with m.If(self.update):
+                m.d.sync += count.eq(0)
+        return current
+
+    def _share_memory(self, m, sweep, memory, access, lanes, updated):
+        """The sweep has the memory while it is busy, single accesses have it otherwise."""
+        address = delayed(m, sweep.address, READ_TO_WRITE, name="address")[-1]
+        everywhere = (1 << len(lanes)) - 1
+        m.d.comb += [
+            memory.read_address.eq(Mux(sweep.busy, sweep.address, access.read_address)),
+            memory.read_enable.eq(sweep.issue | access.read_enable),
+            access.read_data.eq(memory.read_data),
+            memory.write_address.eq(Mux(updated, address, access.write_address)),
+            memory.write_enable.eq(Mux(updated, everywhere, access.write_enable)),
+        ]
+        for place, lane in enumerate(lanes):
+            value = Mux(updated, lane.new_weight, access.write_value)
+            m.d.comb += memory.write_data[place].eq(value)
+
+    def _collect_sums(self, m, sweep, lanes):
+        """Adds the lanes of each unit in a tree, a register behind each level."""
+        simd, depth = self.folding.simd, ceil_log2(self.folding.simd)
+        for unit in range(self.folding.pe):
+            level = [lane.sum for lane in lanes[unit * simd : (unit + 1) * simd]]
+            for floor in range(depth):
+                pairs = zip(level[::2], level[1::2], strict=True)
+                sums = [left + right for left, right in pairs]
+                level = [Signal(s.shape(), name=f"sum{unit}_{floor}_{n}") for n, s in enumerate(sums)]
+                m.d.sync += [held.eq(s) for held, s in zip(level, sums, strict=True)]
+            m.d.comb += self.sums[unit].eq(level[0])
+        last = sweep.issue & sweep.last & self.forward
+        m.d.comb += self.sums_valid.eq(delayed(m, last, READ_TO_SUM + depth, name="last")[-1])
+        outstanding = Signal()
+        m.d.comb += sweep.credit.eq(~outstanding)
+        with m.If(last):
+            m.d.sync += outstanding.eq(1)
+        with m.Elif(self.release):
+            m.d.sync += outstanding.eq(0)

@@ -1,0 +1,124 @@
+"""Three pages of activations: one fills while the newest and the one before it are read."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX
+from hdl.rtl.ports import SAMPLE
+
+PAGES = 3
+
+
+class SampleBuffer(wiring.Component):
+    """Holds the newest sample for the sum, the one before for its pending update, and a third.
+
+    The pages turn in a ring. `advance` makes the filled page the newest and the newest the
+    previous one; `repeat` makes the newest the previous one as well, for a sweep that only applies
+    the pending update. The bias, an input of 255 behind the last, is written by the bitstream.
+
+    Parameters
+    ----------
+    inputs
+        Activations of a sample, one per beat.
+    simd
+        Activations read at a time, a power of two.
+
+    Members
+    -------
+    i
+        Activations; not ready from the last beat of a sample until `advance`.
+    full, empty
+        A whole sample waits; not even one activation waits.
+    label, learn
+        Of the sample that waits.
+    advance, repeat
+        Pulses, see above; `advance` only while `full`.
+    address
+        Group of `simd` inputs to read.
+    newest, previous
+        The group one clock later.
+
+    Latency: one clock from `address`. Throughput: one activation in and two groups out per clock.
+    Cost: three memories of ceil((inputs + 1) / simd) words; about 4 * 8 * simd + 40 cells.
+    """
+
+    def __init__(self, *, inputs: int, simd: int) -> None:
+        self.inputs, self.simd = inputs, simd
+        self.depth = -(-(inputs + 1) // simd)
+        group = data.ArrayLayout(ACTIVATION_BITS, simd)
+        super().__init__(
+            {
+                "i": In(stream.Signature(SAMPLE)),
+                "full": Out(1),
+                "empty": Out(1),
+                "label": Out(8),
+                "learn": Out(1),
+                "advance": In(1),
+                "repeat": In(1),
+                "address": In(range(self.depth)),
+                "newest": Out(group),
+                "previous": Out(group),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        fill, newest, previous = (Signal(PAGES, init=1 << n, name=f"page_{n}") for n in range(PAGES))
+        word, lane = Signal(range(self.depth)), Signal(self.simd, init=1)
+        beat = self.i.valid & self.i.ready
+        m.d.comb += [
+            self.i.ready.eq(~self.full),
+            self.empty.eq(~self.full & (word == 0) & lane[0]),
+        ]
+        with m.If(beat):
+            m.d.sync += [
+                lane.eq(lane.rotate_left(1)),
+                word.eq(word + lane[-1]),
+                self.label.eq(self.i.payload.label),
+                self.learn.eq(self.i.payload.learn),
+            ]
+            last_word, last_lane = divmod(self.inputs - 1, self.simd)
+            with m.If((word == last_word) & lane[last_lane]):
+                m.d.sync += [self.full.eq(1), word.eq(0), lane.eq(1)]
+        with m.If(self.advance):
+            m.d.sync += [
+                self.full.eq(0),
+                fill.eq(fill.rotate_left(1)),
+                newest.eq(fill),
+                previous.eq(newest),
+            ]
+        with m.If(self.repeat):
+            m.d.sync += previous.eq(newest)
+
+        pages = []
+        for page in range(PAGES):
+            m.submodules[f"page{page}"] = ram = memory.Memory(
+                shape=unsigned(ACTIVATION_BITS * self.simd), depth=self.depth, init=self._init()
+            )
+            write, read = ram.write_port(granularity=ACTIVATION_BITS), ram.read_port()
+            m.d.comb += [
+                write.addr.eq(word),
+                write.data.eq(self.i.payload.x.replicate(self.simd)),
+                write.en.eq(Mux(beat & fill[page], lane, 0)),
+                read.addr.eq(self.address),
+                read.en.eq(~fill[page]),
+            ]
+            pages.append(read.data)
+        for port, select in (self.newest, newest), (self.previous, previous):
+            gated = (Mux(select[n], pages[n], 0) for n in range(PAGES))
+            m.d.comb += port.eq(_any(gated))
+        return m
+
+    def _init(self) -> list[int]:
+        """Zeros, but for the bias; padding behind the bias stays zero for ever."""
+        word, lane = divmod(self.inputs, self.simd)
+        return [0] * word + [ACTIVATION_MAX << (ACTIVATION_BITS * lane)]
+
+
+def _any(values):
+    """Bitwise or."""
+    result = 0
+    for value in values:
+        result = result | value
+    return result

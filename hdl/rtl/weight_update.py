@@ -1,0 +1,51 @@
+"""One weight, one step."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+
+class WeightUpdate(wiring.Component):
+    """``o = saturate(w - ((step + half) >> shift))``: round half up, saturate, never wrap.
+
+    Parameters
+    ----------
+    weight_bits
+        Signed width of the weight.
+    step_bits, shift
+        Signed width of the scaled product, and the constant shift that scales it back.
+
+    Members
+    -------
+    w, step, o
+        Weight before, ``d * x * 2**(shift - r)``, weight after.
+
+    Combinational. Cost: about 2 * weight_bits + 2 cells.
+    """
+
+    def __init__(self, *, weight_bits: int, step_bits: int, shift: int) -> None:
+        self.weight_bits, self.step_bits, self.shift = weight_bits, step_bits, shift
+        super().__init__(
+            {
+                "w": In(signed(weight_bits)),
+                "step": In(signed(step_bits)),
+                "o": Out(signed(weight_bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = max(self.weight_bits, self.step_bits - self.shift + 1) + 1
+        moved = Signal(signed(bits))
+        largest = (1 << (self.weight_bits - 1)) - 1
+        # w - floor(step / 2**shift) - carry is w + ~floor + (1 - carry): one adder with a carry in.
+        floor, carry = self.step >> self.shift, self.step[self.shift - 1] if self.shift else 0
+        m.d.comb += [
+            moved.eq(self.w + ~floor + Mux(carry, 0, 1)),
+            self.o.eq(moved),
+        ]
+        overflow = moved[self.weight_bits - 1 :]
+        with m.If(overflow.any() & ~overflow.all()):
+            m.d.comb += self.o.eq(Mux(moved[-1], -largest - 1, largest))
+        return m
