@@ -1,0 +1,67 @@
+"""What a board is: an FPGA, a clock, a serial port, and how its tools are to be called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from boards.budget import Budget
+from boards.clocks import DirectClock, Ecp5Pll, Ice40Pll
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What all boards with one kind of FPGA have in common.
+
+    Members
+    -------
+    place_and_route, pack
+        Tools by the names that Amaranth calls them; synthesis is always ``yosys``.
+    bitstream
+        Suffix of the file that goes onto the board.
+    resources
+        Kind of a budget -> the tool's word for it in its report.
+    overrides
+        Settings of Amaranth's platform: options and scripts for synthesis.
+    """
+
+    place_and_route: str
+    pack: str
+    bitstream: str
+    resources: Mapping[str, str]
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A place for a network.
+
+    Members
+    -------
+    name
+        What ``--board`` calls it.
+    budget
+        What its FPGA has to spend.
+    family
+        How its FPGA is built for.
+    platform
+        Makes Amaranth's platform, which knows the pins. A platform is good for one build.
+    oscillator_hz
+        The clock on the board that `clock` starts from.
+    clock
+        How the design's clock is made of it.
+    baud
+        Of the UART, in bits per second.
+    """
+
+    name: str
+    budget: Budget
+    family: Family
+    platform: Callable[[], Any]
+    oscillator_hz: int
+    clock: DirectClock | Ice40Pll | Ecp5Pll
+    baud: int
+
+    @property
+    def clock_hz(self) -> int:
+        """The clock that the design runs at."""
+        return self.clock.output_hz(self.oscillator_hz)

@@ -1,0 +1,126 @@
+"""Clock and power-on reset of a design: straight from the oscillator or through a PLL.
+
+Each class is a setting: `output_hz` says what it gives, `connect` adds the domain ``sync``, with a
+reset that is held until the clock is good, to a module.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
+from amaranth.lib.cdc import ResetSynchronizer
+
+POWER_ON_SECONDS = 15e-6
+"""iCE40 block RAM reads as zero for about 3 us after configuration; five times that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectClock:
+    """The oscillator is the clock; Amaranth's platform makes the domain and its reset."""
+
+    def output_hz(self, input_hz: int) -> int:
+        """The same."""
+        return input_hz
+
+    def connect(self, m: Module, platform: Any) -> None:
+        """Nothing to add: Amaranth creates a missing ``sync`` from the default clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ice40Pll:
+    """SB_PLL40_PAD with simple feedback, fed by the pin that belongs to it.
+
+    Members
+    -------
+    divr, divf, divq, filter_range
+        The fields of the primitive; ``icepll -i 12 -o 24`` prints them.
+    """
+
+    divr: int
+    divf: int
+    divq: int
+    filter_range: int
+
+    def output_hz(self, input_hz: int) -> int:
+        """``input * (divf + 1) / ((divr + 1) * 2**divq)``."""
+        return input_hz * (self.divf + 1) // ((self.divr + 1) << self.divq)
+
+    def connect(self, m: Module, platform: Any) -> None:
+        """Add the PLL, and a reset for a while after it has locked."""
+        pin = platform.request(platform.default_clk, dir="-")
+        clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
+        m.submodules.pll = Instance(
+            "SB_PLL40_PAD",
+            p_FEEDBACK_PATH="SIMPLE",
+            p_DIVR=Const(self.divr, 4),
+            p_DIVF=Const(self.divf, 7),
+            p_DIVQ=Const(self.divq, 3),
+            p_FILTER_RANGE=Const(self.filter_range, 3),
+            i_PACKAGEPIN=pin.io,
+            i_RESETB=Const(1),
+            i_BYPASS=Const(0),
+            o_PLLOUTGLOBAL=clock,
+            o_LOCK=locked,
+        )
+        output_hz = self.output_hz(int(platform.default_clk_frequency))
+        platform.add_clock_constraint(clock, output_hz)
+        ticks = Signal(range(int(output_hz * POWER_ON_SECONDS) + 1))
+        ready = Signal()
+        m.domains.power_on = ClockDomain(reset_less=True, local=True)
+        m.domains.sync = ClockDomain()
+        m.d.comb += [
+            ClockSignal("power_on").eq(clock),
+            ClockSignal("sync").eq(clock),
+            ResetSignal("sync").eq(~ready),
+        ]
+        with m.If(locked & ~ready):
+            m.d.power_on += [ticks.eq(ticks + 1), ready.eq(ticks.all())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ecp5Pll:
+    """EHXPLLL that feeds its first output back.
+
+    Members
+    -------
+    reference, feedback, output
+        Divisors CLKI_DIV, CLKFB_DIV and CLKOP_DIV; the oscillator inside runs at
+        ``input * feedback * output / reference`` and must stay within 400 to 800 MHz.
+    """
+
+    reference: int
+    feedback: int
+    output: int
+
+    def output_hz(self, input_hz: int) -> int:
+        """``input * feedback / reference``."""
+        return input_hz * self.feedback // self.reference
+
+    def connect(self, m: Module, platform: Any) -> None:
+        """Add the PLL; the domain is in reset until it has locked."""
+        pin = platform.request(platform.default_clk)
+        clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
+        m.submodules.pll = Instance(
+            "EHXPLLL",
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_FEEDBK_PATH="CLKOP",
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKI_DIV=self.reference,
+            p_CLKFB_DIV=self.feedback,
+            p_CLKOP_DIV=self.output,
+            p_CLKOP_CPHASE=self.output - 1,
+            p_CLKOP_FPHASE=0,
+            i_CLKI=pin.i,
+            i_CLKFB=clock,
+            i_RST=Const(0),
+            i_STDBY=Const(0),
+            o_CLKOP=clock,
+            o_LOCK=locked,
+        )
+        platform.add_clock_constraint(clock, self.output_hz(int(platform.default_clk_frequency)))
+        m.domains.sync = ClockDomain()
+        m.d.comb += ClockSignal("sync").eq(clock)
+        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")

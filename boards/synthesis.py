@@ -1,0 +1,9 @@
+"""Yosys commands that make memories become blocks of memory and nothing else."""
+
+LEAVE_SPRAM_UNDEFINED = "delete t:$meminit_v2 r:MEMID=*spram* %i"
+"""SPRAM powers up undefined, and Amaranth initialises every memory: a memory whose name holds
+``spram`` loses its contents, so it must be written before it is read."""
+
+DROP_COLLISION_LOGIC = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
+"""Amaranth promises the old word to a read of the address that is written in the same clock, which
+block RAM does not do by itself. The RTL never makes such a read (the benches check it)."""
