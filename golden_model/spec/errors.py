@@ -19,7 +19,8 @@ class SpecError(ValueError):
 
     def __init__(self, value: str, rule: str, remedy: str) -> None:
         self.value, self.rule, self.remedy = value, rule, remedy
-        super().__init__(f"{value}: {rule}. {remedy}.")
+        end = "" if remedy.endswith("?") else "."
+        super().__init__(f"{value}: {rule}. {remedy}{end}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

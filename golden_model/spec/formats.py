@@ -21,10 +21,12 @@ update       ``W[j,i] = saturate(W[j,i] - ((d[j] * x[i] + half(r)) >> r))``
 The readout: ``score[c] = acc[c] >> s`` and ``d = e``. A network answers with its readout's scores,
 or without one with the last layer's; the class is the highest score, the lowest class on a tie.
 Samples are learnt one by one, in order: a sample sees every weight as the one before left it, and
-learns with the rate and margin in force when it was sent. A sample whose e is all 0 changes nothing.
+learns with the rate and margin in force when it was sent. A sample whose e is all 0 changes
+nothing.
 
 A weight of ``b`` bits has ``b - 3`` fractional bits. Inputs of the network are 1.0 at 255, all
-other activations 1.0 at 32, which leaves them head-room; default shifts follow from that.
+other activations 1.0 at 32, which leaves them head-room; default shifts follow from that, and so
+do default rates: equal real steps need a rate shift 3 smaller where 1.0 is 32.
 """
 
 import math
@@ -236,7 +238,16 @@ def infer_formats(network: Network) -> FormattedNetwork:
         layers.append(_layer_format(network, network.readout, len(layers), inputs, fraction))
     for item in layers:
         item.check()
+        _check_schedule(network, item)
     return FormattedNetwork(network=network, layers=tuple(layers))
+
+
+def _check_schedule(network: Network, layer: LayerFormat) -> None:
+    largest = layer.rate_shift_max - layer.rate_shift
+    if max(network.learning.rate_schedule) > largest:
+        value = f"learning.rate_schedule = {list(network.learning.rate_schedule)}"
+        rule = f"with {layer.name}.rate_shift = {layer.rate_shift} it leaves the rate register"
+        raise SpecError(value, rule, f"The largest entry that fits is {largest}")
 
 
 def _layer_format(
@@ -248,6 +259,9 @@ def _layer_format(
     shift = layer.activation_shift
     if shift is None:
         shift = layer.weight_bits - WEIGHT_INTEGER_BITS + fraction - ACTIVATION_FRACTION
+    rate_shift = layer.rate_shift
+    if rate_shift is None:
+        rate_shift = max(0, learning.rate_shift + fraction - INPUT_FRACTION)
     return kind(
         index=index,
         name=f"layer{index}" if hidden else "readout",
@@ -259,7 +273,7 @@ def _layer_format(
         activation_shift=shift,
         loss=learning.loss,
         feedback=learning.feedback,
-        rate_shift=learning.rate_shift if layer.rate_shift is None else layer.rate_shift,
+        rate_shift=rate_shift,
         margin=learning.margin if layer.margin is None else layer.margin,
         error_shift=learning.error_shift,
         weight_seed=stream_seed(network.seed, index, Purpose.WEIGHT),

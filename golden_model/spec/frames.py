@@ -7,9 +7,9 @@ A frame in either direction, integers little-endian::
 The CRC is CRC-16/IBM-3740 (polynomial 0x1021, initial value 0xFFFF, most significant bit first, no
 final inversion), over opcode, length and payload. The host sends one request and waits for its
 reply. A reply carries the request's opcode with bit 7 set; a request that cannot be served is
-answered by opcode ERROR with two bytes of payload, the :class:`FrameError` and the request's opcode,
-and changes nothing. Between frames the chip skips bytes until SYNC. A request whose bytes stop
-coming for TIMEOUT_MS is answered with FrameError.TIMEOUT.
+answered by opcode ERROR with two bytes of payload, the :class:`FrameError` and the request's
+opcode, and changes nothing. Between frames the chip skips bytes until SYNC. A request whose bytes
+stop coming for TIMEOUT_MS is answered with FrameError.TIMEOUT.
 
 ================  =========================================  ==================================
 opcode            request payload                            reply payload

@@ -40,7 +40,9 @@ def check_range(place: str, value: object, allowed: range) -> None:
     low, high = allowed[0], allowed[-1]
     if not isinstance(value, int) or isinstance(value, bool):
         raise SpecError(
-            f"{place} = {value!r}", "it must be an integer", f"Write {low} to {high}, without quotes"
+            f"{place} = {value!r}",
+            "it must be an integer",
+            f"Write {low} to {high}, without quotes",
         )
     if value not in allowed:
         remedy = f"The nearest that fits is {low if value < low else high}"
@@ -63,7 +65,12 @@ class Learning:
     Members
     -------
     rate_shift
-        ``r``: an update is ``d * x / 2**r``. Can be changed while running.
+        ``r``: an update is ``d * x / 2**r``. Can be changed while running. It is meant for the
+        network's inputs; a layer fed by activations, whose 1.0 is 3 bits smaller, starts from 3
+        less unless it has its own, so that all learn at the same real rate.
+    rate_schedule
+        Added to every layer's rate shift, one entry for each epoch; the last one stays. The
+        host writes the registers, hardware knows nothing of epochs.
     margin
         Distance from zero, or from the label's score, that a score must keep, raw score units.
         Can be changed while running.
@@ -74,6 +81,7 @@ class Learning:
     loss: Loss = Loss.HINGE
     feedback: Feedback = Feedback.SYMMETRIC
     rate_shift: int = 5
+    rate_schedule: tuple[int, ...] = (0,)
     margin: int = 64
     error_shift: int = 4
 
@@ -82,8 +90,18 @@ class Learning:
         feedback = check_choice("learning.feedback", self.feedback, Feedback)
         object.__setattr__(self, "feedback", feedback)
         check_range("learning.rate_shift", self.rate_shift, RATE_SHIFTS)
+        if not isinstance(self.rate_schedule, list | tuple) or not self.rate_schedule:
+            value = f"learning.rate_schedule = {self.rate_schedule!r}"
+            raise SpecError(value, "it must be a list of integers", "Write for example [0, 0, 1]")
+        for step in self.rate_schedule:
+            check_range("an entry of learning.rate_schedule", step, RATE_SHIFTS)
+        object.__setattr__(self, "rate_schedule", tuple(self.rate_schedule))
         check_range("learning.margin", self.margin, range(0, 2**31))
         check_range("learning.error_shift", self.error_shift, range(0, 32))
+
+    def rate_step(self, epoch: int) -> int:
+        """What the schedule adds to every rate shift in an epoch, counted from 0."""
+        return self.rate_schedule[min(epoch, len(self.rate_schedule) - 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +115,7 @@ class Readout:
     activation_shift
         ``s``: right shift from accumulator to score; None chooses by the formats.
     rate_shift, margin
-        This layer's own, None for those of the learning table.
+        This layer's own, None for what follows from the learning table.
     """
 
     weight_bits: int = 16

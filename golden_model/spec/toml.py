@@ -52,7 +52,9 @@ def parse_network(text: str, where: str = "the description") -> Network:
     table["learning"] = _record(Learning, table.get("learning", {}), "learning")
     layers = table.get("layers", [])
     if not isinstance(layers, list):
-        raise SpecError("layers", "layers are a list of tables", "Write [[layers]], twice bracketed")
+        raise SpecError(
+            "layers", "layers are a list of tables", "Write [[layers]], twice bracketed"
+        )
     table["layers"] = tuple(_layer(layer, f"layers[{n}]") for n, layer in enumerate(layers))
     if "readout" in table:
         table["readout"] = _record(Readout, table["readout"], "readout")
