@@ -39,7 +39,7 @@ class SlowLayer:
             sizes = [[1, 2, 3, 2][(draw >> 29) & 0b11] for draw in row]
             self.m.append(signs)
             concordant = fmt.feedback == Feedback.SIGN_CONCORDANT
-            self.k.append([s * n for s, n in zip(signs, sizes)] if concordant else signs)
+            self.k.append([s * n for s, n in zip(signs, sizes, strict=True)] if concordant else signs)
 
     def weight(self, draw: int) -> int:
         top = draw >> (32 - self.fmt.init_bits)
@@ -49,7 +49,7 @@ class SlowLayer:
         fmt = self.fmt
         x = [*x, 255]
         self.samples += 1
-        self.acc = [sum(w * v for w, v in zip(row, x)) for row in self.weights]
+        self.acc = [sum(w * v for w, v in zip(row, x, strict=True)) for row in self.weights]
         s = fmt.activation_shift
         if self.readout:
             self.h: list[int] = []

@@ -1,0 +1,75 @@
+"""Files of labelled samples: NumPy's .npz and the idx files that MNIST came in.
+
+An idx file: two zero bytes, the type (0x08 is unsigned 8-bit), the number of dimensions, each
+dimension as a big-endian 32-bit integer, then the values.
+"""
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model.spec.errors import SpecError
+
+Arrays = dict[str, NDArray[np.generic]]
+"""The arrays of a data set by key, not yet checked against a network."""
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+IDX_FILES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+IDX_UINT8 = 8
+
+
+def read_npz(path: Path) -> Arrays:
+    """The four arrays of an .npz file; :class:`SpecError` if it is none or lacks one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [key for key in KEYS if key not in file.files]
+            if missing:
+                rule = f"an .npz data set holds {', '.join(KEYS)}"
+                remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
+                raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)
+            return {key: file[key] for key in KEYS}
+    except OSError as error:
+        rule = f"it cannot be read ({error.strerror or error})"
+        raise SpecError(f"data file {str(path)!r}", rule, "Name an .npz file") from error
+    except SpecError:
+        raise
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        rule = "it is not an .npz file of plain arrays"
+        raise SpecError(f"data file {str(path)!r}", rule, "Save it with numpy.savez") from error
+
+
+def read_idx_folder(folder: Path) -> Arrays | None:
+    """The four idx files of `folder`, plain or .gz, or None if it does not hold them all."""
+    arrays: Arrays = {}
+    for key, name in IDX_FILES.items():
+        found = [folder / n for n in (name, f"{name}.gz") if (folder / n).is_file()]
+        if not found:
+            return None
+        arrays[key] = read_idx(found[0])
+    return arrays
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The array of one idx file of unsigned 8-bit values; :class:`SpecError` if it is none."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        rule = f"it cannot be read ({error})"
+        raise SpecError(f"data file {str(path)!r}", rule, "Fetch it once more") from error
+    dimensions = content[3] if len(content) > 3 else 0
+    start = 4 + 4 * dimensions
+    shape = np.frombuffer(content[4:start], ">u4") if len(content) >= start else np.zeros(0, int)
+    whole = content[:3] == bytes((0, 0, IDX_UINT8)) and len(shape) == dimensions > 0
+    if not whole or len(content) - start != np.prod(shape, dtype=np.int64):
+        rule = "it is not a whole idx file of unsigned 8-bit values"
+        raise SpecError(f"data file {str(path)!r}", rule, "Fetch it once more")
+    return np.frombuffer(content, np.uint8, offset=start).reshape([int(n) for n in shape])

@@ -1,0 +1,175 @@
+"""The training loop: drives any learner, golden engine, simulated chip or board alike."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypedDict, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model.data import Dataset
+from golden_model.engine import GoldenEngine
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.learner import Learner
+
+CHUNK = 100
+"""Samples between two looks at a learner's results."""
+EVALUATION_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """What an epoch came to; shares are 0 to 1.
+
+    Members
+    -------
+    stage
+        The layer that was learning, or ``all``.
+    epoch
+        From 1, in its stage.
+    samples
+        Training samples sent.
+    accuracy
+        By layer: share of the test set that its own scores get right after the epoch. The last
+        layer's are the network's answer.
+    unchanged
+        By layer: share of the training samples that changed none of its weights, since their
+        error was all 0 or the layer frozen.
+    unchanged_everywhere
+        Share of the training samples that changed no weight at all; None from learners that
+        count by layer only.
+    seconds
+        Time that training took, the evaluation left out.
+    """
+
+    stage: str
+    epoch: int
+    samples: int
+    accuracy: dict[str, float]
+    unchanged: dict[str, float]
+    unchanged_everywhere: float | None
+    seconds: float
+
+
+class Unchanged(TypedDict):
+    """The two shares of an :class:`EpochReport` that come from counters."""
+
+    unchanged: dict[str, float]
+    unchanged_everywhere: float | None
+
+
+@runtime_checkable
+class CountsChanged(Protocol):
+    """A learner that counts samples whose error was not all 0 in at least one learning layer."""
+
+    changed: int
+
+
+def train(
+    learner: Learner,
+    data: Dataset,
+    *,
+    epochs: int,
+    first_epoch: int = 0,
+    layer_by_layer: bool = False,
+    advance: Callable[[int], None] = lambda samples: None,
+) -> Iterator[EpochReport]:
+    """Train for some epochs, reporting after each.
+
+    Parameters
+    ----------
+    epochs
+        Number of epochs, for each layer if `layer_by_layer`.
+    first_epoch
+        Epochs that the weights have seen before: shuffling and rate schedule go on from there.
+    layer_by_layer
+        Train one layer at a time from the lowest, all others frozen, each by the rate schedule
+        from its start; else all at once.
+    advance
+        Told of every few samples that were learnt.
+    """
+    layers = learner.formats.layers
+    stages = [[layer] for layer in layers] if layer_by_layer else [list(layers)]
+    for number, learning in enumerate(stages):
+        for layer in layers:
+            learner.write_register(layer.index, Register.LEARN, int(layer in learning))
+        for epoch in range(epochs):
+            seen = first_epoch + number * epochs + epoch
+            set_rates(learner, epoch if layer_by_layer else seen)
+            before, start = _updates(learner), time.perf_counter()
+            _one_epoch(learner, data, shuffled(learner.formats, len(data.x_train), seen), advance)
+            seconds = time.perf_counter() - start
+            stage = learning[0].name if layer_by_layer else "all"
+            yield EpochReport(
+                stage=stage,
+                epoch=epoch + 1,
+                samples=len(data.x_train),
+                seconds=seconds,
+                accuracy=accuracy(learner, data),
+                **_unchanged(learner, len(data.x_train), before),
+            )
+
+
+def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.int64]:
+    """Order of the samples in an epoch, counted from 0: a permutation drawn from seed and epoch.
+
+    It is NumPy's RandomState, whose streams are the same in every version.
+    """
+    return np.random.RandomState([formats.network.seed, epoch]).permutation(samples)
+
+
+def set_rates(learner: Learner, epoch: int) -> None:
+    """Write the rate shifts of an epoch, counted from 0, by the description's rate schedule."""
+    for layer in learner.formats.layers:
+        rate_shift = layer.rate_shift + learner.formats.network.learning.rate_step(epoch)
+        learner.write_register(layer.index, Register.RATE_SHIFT, rate_shift)
+
+
+def accuracy(learner: Learner, data: Dataset) -> dict[str, float]:
+    """Share of the test set that each layer's scores get right, by layer name.
+
+    The golden model answers with the learner's weights: the learner sees no sample, so nothing of
+    its state, counters included, can change.
+    """
+    judge = GoldenEngine(learner.formats)
+    for layer in learner.formats.layers:
+        judge.write_weights(layer.index, learner.read_weights(layer.index))
+    right = np.zeros(len(learner.formats.layers), np.int64)
+    for start in range(0, len(data.x_test), EVALUATION_CHUNK):
+        part = slice(start, start + EVALUATION_CHUNK)
+        scores = judge.scores(data.x_test[part])
+        right += [np.sum(layer.argmax(axis=1) == data.y_test[part]) for layer in scores]
+    return _by_layer(learner.formats.layers, right / len(data.x_test))
+
+
+def _one_epoch(
+    learner: Learner, data: Dataset, order: NDArray[np.int64], advance: Callable[[int], None]
+) -> None:
+    for start in range(0, len(order), CHUNK):
+        chunk = order[start : start + CHUNK]
+        for sample, label in zip(data.x_train[chunk], data.y_train[chunk].tolist(), strict=True):
+            learner.send(sample, label)
+        learner.results()
+        advance(len(chunk))
+
+
+def _updates(learner: Learner) -> NDArray[np.int64]:
+    """Samples so far that changed each layer, then, if it is counted, any layer."""
+    layers = learner.formats.layers
+    counts = [learner.read_register(layer.index, Counter.UPDATES) for layer in layers]
+    return np.array(counts + ([learner.changed] if isinstance(learner, CountsChanged) else []))
+
+
+def _unchanged(learner: Learner, samples: int, before: NDArray[np.int64]) -> Unchanged:
+    layers = learner.formats.layers
+    # Counters wrap at 32 bits, and so does this difference.
+    shares = 1 - ((_updates(learner) - before) & 0xFFFFFFFF) / samples
+    everywhere = float(shares[-1]) if len(shares) > len(layers) else None
+    by_layer = _by_layer(layers, shares[: len(layers)])
+    return {"unchanged": by_layer, "unchanged_everywhere": everywhere}
+
+
+def _by_layer(layers: tuple[DenseFormat, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return {layer.name: float(value) for layer, value in zip(layers, values, strict=True)}
