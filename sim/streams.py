@@ -53,7 +53,8 @@ def encode(shape: Any, value: int | Mapping[str, int]) -> int:
     if isinstance(shape, data.Layout):
         constant = Value.cast(shape.const(value))
         return int(Const.cast(constant).value)
-    return int(value) & ((1 << Shape.cast(shape).width) - 1)  # type: ignore[arg-type]
+    mask: int = (1 << Shape.cast(shape).width) - 1
+    return int(value) & mask  # type: ignore[arg-type]
 
 
 def decode(shape: Any, raw: int) -> Any:
@@ -90,7 +91,9 @@ def unpack(shape: Any, words: Words) -> Fields:
     for name, offset, field in _fields(shape):
         up = np.uint64(64 - field.width)
         high = (words >> np.uint64(offset)) << up
-        result[name] = high.view(np.int64) >> up.view(np.int64) if field.signed else (
-            high >> up
-        ).view(np.int64)
+        result[name] = (
+            high.view(np.int64) >> up.view(np.int64)
+            if field.signed
+            else (high >> up).view(np.int64)
+        )
     return result

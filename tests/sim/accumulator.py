@@ -40,9 +40,13 @@ class Accumulator(wiring.Component):
         m.submodules.totals = totals = memory.Memory(shape=signed(20), depth=self.depth, init=[])
         write = totals.write_port()
         offset = Array(Const(7 - 3 * n, signed(20)) for n in range(self.depth))
-        address, product, total = Signal(range(self.depth)), Signal(signed(13)), Signal(signed(20))
+        address = Signal(range(self.depth))
+        product = Signal(signed(13))
+        total = Signal(signed(20))
+        taken = Signal()
         m.d.comb += [
             self.i.ready.eq(self.enable & ~self.o.valid),
+            taken.eq(self.i.valid & self.i.ready),
             product.eq(self.i.p.x * self.i.p.w),
             write.addr.eq(address),
             write.data.eq(self.o.payload),
@@ -53,7 +57,7 @@ class Accumulator(wiring.Component):
                 address.eq(Mux(address == self.depth - 1, 0, address + 1)),
                 self.o.valid.eq(0),
             ]
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(taken):
             m.d.sync += total.eq(total + product)
             with m.If(self.i.p.last):
                 m.d.sync += [

@@ -1,0 +1,165 @@
+// Drives any CXXRTL design for sim/cxxrtl.py: clocks it, feeds and drains streams, records probes.
+// Design-independent; compiled together with the design that DESIGN names.
+
+#include DESIGN
+#include <cxxrtl/capi/cxxrtl_capi.cc>
+
+namespace {
+
+enum Role { SOURCE, SINK, PROBE };
+
+// A source offers the words of `data`; a sink and a probe append to it, one row of
+// `columns.size()` words for a beat, and the clock of the beat to `when`.
+struct Agent {
+    Role role;
+    std::vector<cxxrtl_object *> columns;
+    cxxrtl_object *valid, *ready;
+    uint64_t wanted;  // beats that a source has and a sink waits for; a probe takes what comes
+    uint64_t done = 0;
+    uint32_t stall;   // of 65536: how often a source or sink does nothing in a clock
+    uint32_t random;
+    bool offered = false;
+    std::vector<uint64_t> data, when;
+
+    bool stalls() {
+        if (!stall) return false;
+        random ^= random << 13, random ^= random >> 17, random ^= random << 5;
+        return (random & 0xffff) < stall;
+    }
+    bool finished() const { return role == PROBE || done >= wanted; }
+};
+
+struct Simulation {
+    cxxrtl_handle handle;
+    cxxrtl_object *clock;
+    uint64_t clocks = 0;
+    std::vector<Agent *> agents;
+};
+
+uint64_t read(const cxxrtl_object *object) {
+    uint64_t value = object->curr[0];
+    if (object->width > 32) value |= uint64_t(object->curr[1]) << 32;
+    return value;
+}
+
+void write(cxxrtl_object *object, uint64_t value) {
+    object->next[0] = uint32_t(value);
+    if (object->width > 32) object->next[1] = uint32_t(value >> 32);
+}
+
+void drive(Agent &agent) {
+    if (agent.role == SOURCE) {
+        agent.offered = !agent.finished() && (agent.offered || !agent.stalls());
+        write(agent.valid, agent.offered);
+        if (agent.offered) write(agent.columns[0], agent.data[agent.done]);
+    } else if (agent.role == SINK) {
+        write(agent.ready, !agent.finished() && !agent.stalls());
+    }
+}
+
+void sample(Agent &agent, uint64_t clock) {
+    if (!read(agent.valid) || (agent.ready && !read(agent.ready))) return;
+    agent.done++;
+    agent.offered = false;
+    agent.when.push_back(clock);
+    if (agent.role == SOURCE) return;
+    for (auto *column : agent.columns) agent.data.push_back(read(column));
+}
+
+void settle(Simulation &simulation) {
+    write(simulation.clock, 0);
+    cxxrtl_step(simulation.handle);
+}
+
+}  // namespace
+
+extern "C" {
+
+Simulation *loam_create() {
+    auto *simulation = new Simulation;
+    simulation->handle = cxxrtl_create(cxxrtl_design_create());
+    simulation->clock = cxxrtl_get(simulation->handle, "clk");
+    settle(*simulation);
+    return simulation;
+}
+
+void loam_destroy(Simulation *simulation) {
+    for (auto *agent : simulation->agents) delete agent;
+    cxxrtl_destroy(simulation->handle);
+    delete simulation;
+}
+
+void loam_names(Simulation *simulation,
+                void (*each)(void *, const char *, cxxrtl_object *, size_t)) {
+    cxxrtl_enum(simulation->handle, nullptr, each);
+}
+
+uint64_t loam_read(cxxrtl_object *object) {
+    if (object->outline) cxxrtl_outline_eval(object->outline);
+    return read(object);
+}
+
+void loam_write(cxxrtl_object *object, uint64_t value) { write(object, value); }
+
+void loam_settle(Simulation *simulation) { settle(*simulation); }
+
+uint64_t loam_clocks(Simulation *simulation) { return simulation->clocks; }
+
+Agent *loam_agent(Simulation *simulation, int role, cxxrtl_object **columns, size_t count,
+                  cxxrtl_object *valid, cxxrtl_object *ready, const uint64_t *data,
+                  uint64_t wanted, uint32_t stall, uint32_t seed) {
+    auto *agent = new Agent{Role(role), {columns, columns + count}, valid, ready, wanted};
+    agent->stall = stall;
+    agent->random = seed;
+    if (data) agent->data.assign(data, data + wanted);
+    simulation->agents.push_back(agent);
+    return agent;
+}
+
+void loam_retire(Simulation *simulation, Agent *agent) {
+    auto &agents = simulation->agents;
+    agents.erase(std::remove(agents.begin(), agents.end(), agent), agents.end());
+    if (agent->role == SOURCE) write(agent->valid, 0);
+    if (agent->role == SINK) write(agent->ready, 0);
+    delete agent;
+}
+
+const uint64_t *loam_data(Agent *agent) { return agent->data.data(); }
+const uint64_t *loam_when(Agent *agent) { return agent->when.data(); }
+uint64_t loam_done(Agent *agent) { return agent->done; }
+
+// Runs until every source and sink has finished and `until`, if given, is 1; or for `limit` clocks.
+// Returns whether that was reached.
+int loam_run(Simulation *simulation, uint64_t limit, cxxrtl_object *until) {
+    bool reached = false;
+    for (uint64_t n = 0; n < limit && !reached; n++) {
+        bool finished = true;
+        for (auto *agent : simulation->agents) drive(*agent);
+        settle(*simulation);
+        for (auto *agent : simulation->agents) {
+            sample(*agent, simulation->clocks);
+            finished &= agent->finished();
+        }
+        reached = finished && (!until || read(until));
+        write(simulation->clock, 1);
+        cxxrtl_step(simulation->handle);
+        simulation->clocks++;
+    }
+    for (auto *agent : simulation->agents) drive(*agent);
+    settle(*simulation);
+    return reached;
+}
+
+void loam_step(Simulation *simulation, uint64_t count) {
+    for (uint64_t n = 0; n < count; n++) {
+        for (auto *agent : simulation->agents) drive(*agent);
+        settle(*simulation);
+        for (auto *agent : simulation->agents) sample(*agent, simulation->clocks);
+        write(simulation->clock, 1);
+        cxxrtl_step(simulation->handle);
+        simulation->clocks++;
+    }
+    settle(*simulation);
+}
+
+}
