@@ -20,14 +20,17 @@ class Family:
         Suffix of the file that goes onto the board.
     resources
         Kind of a budget -> the tool's word for it in its report.
+    script_after_read
+        Yosys commands before synthesis.
     overrides
-        Settings of Amaranth's platform: options and scripts for synthesis.
+        More settings of Amaranth's platform, for example options of synthesis.
     """
 
     place_and_route: str
     pack: str
     bitstream: str
     resources: Mapping[str, str]
+    script_after_read: str
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -120,7 +120,7 @@ class Ecp5Pll:
             o_CLKOP=clock,
             o_LOCK=locked,
         )
-        platform.add_clock_constraint(clock, self.output_hz(int(platform.default_clk_frequency)))
+        # nextpnr-ecp5 derives the constraint of the output by itself.
         m.domains.sync = ClockDomain()
         m.d.comb += ClockSignal("sync").eq(clock)
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")

@@ -12,7 +12,7 @@ ECP5 = Family(
     pack="ecppack",
     bitstream="bit",
     resources={CELLS: "TRELLIS_COMB", "DP16KD": "DP16KD", "MULT18X18D": "MULT18X18D"},
-    overrides={"script_after_read": DROP_COLLISION_LOGIC},
+    script_after_read=DROP_COLLISION_LOGIC,
 )
 
 ULX3S_85F = Board(

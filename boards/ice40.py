@@ -15,10 +15,8 @@ UP5K = Family(
     pack="icepack",
     bitstream="bin",
     resources=_RESOURCES | {"SPRAM": "ICESTORM_SPRAM", "MAC16": "ICESTORM_DSP"},
-    overrides={
-        "synth_opts": "-dsp -spram",
-        "script_after_read": f"{LEAVE_SPRAM_UNDEFINED}\n{DROP_COLLISION_LOGIC}",
-    },
+    script_after_read=f"{LEAVE_SPRAM_UNDEFINED}\n{DROP_COLLISION_LOGIC}",
+    overrides={"synth_opts": "-dsp -spram"},
 )
 
 HX8K = Family(
@@ -26,7 +24,7 @@ HX8K = Family(
     pack="icepack",
     bitstream="bin",
     resources=_RESOURCES,
-    overrides={"script_after_read": DROP_COLLISION_LOGIC},
+    script_after_read=DROP_COLLISION_LOGIC,
 )
 
 ICEBREAKER = Board(

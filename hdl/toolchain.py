@@ -15,9 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from boards.board import Board, Family
+from hdl.passes.errors import DoesNotFit
 
 LOG = "build.log"
 _REPORT = "nextpnr.json"
+_WRITE_VERILOG = """\
+design -save read
+proc -noopt
+memory_collect
+write_verilog -norename top.v
+design -load read"""
+"""What Amaranth wrote, as Verilog, before the board's commands change anything."""
 _COMPILING = "Preparing to run "
 """How a tool's line begins when its WebAssembly is compiled for this machine, once."""
 
@@ -41,19 +49,13 @@ class Placed:
     Members
     -------
     fmax_mhz
-        Of the slowest clock against its own constraint; None if the design did not fit.
+        Of the slowest clock against its own constraint.
     utilization
         By the board's word for each kind of resource.
     """
 
-    fmax_mhz: float | None
+    fmax_mhz: float
     utilization: Mapping[str, Use]
-
-    @property
-    def overflow(self) -> tuple[str, Use] | None:
-        """The first kind of which more is needed than there is."""
-        over = (item for item in self.utilization.items() if item[1].used > item[1].available)
-        return next(over, None)
 
 
 def find_tools(family: Family) -> dict[str, str]:
@@ -77,28 +79,31 @@ def find_tools(family: Family) -> dict[str, str]:
     return found
 
 
-def _override(board: Board, seed: int) -> dict[str, Any]:
-    """Settings of Amaranth's platform for a build that says the same each time.
+def _overrides(board: Board, seed: int) -> dict[str, Any]:
+    """Settings of Amaranth's platform for a build that gives the same each time.
 
-    A missed clock is for the caller to judge, hence ``--timing-allow-fail``; sources are left out
-    because their paths differ from machine to machine.
+    A missed clock is for the caller to judge, hence ``--timing-allow-fail``; source lines are left
+    out because their paths differ from machine to machine.
     """
-    options = {key: value for key, value in board.family.overrides.items()}
-    after_read = options.pop("script_after_read", "")
-    # top.v is what Amaranth wrote, before the board's commands change anything.
-    write = "design -save read\nproc -noopt\nmemory_collect\nwrite_verilog -norename top.v"
-    options["script_after_read"] = f"{write}\ndesign -load read\n{after_read}"
-    options["nextpnr_opts"] = f"--seed {seed} --timing-allow-fail --report {_REPORT}"
-    return {**options, "verbose": True, "debug_verilog": False, "emit_src": False}
+    return {
+        **board.family.overrides,
+        "script_after_read": f"{_WRITE_VERILOG}\n{board.family.script_after_read}",
+        "nextpnr_opts": f"--seed {seed} --timing-allow-fail --report {_REPORT}",
+        "verbose": True,
+        "debug_verilog": False,
+        "emit_src": False,
+    }
 
 
-def build(design: Any, board: Board, folder: Path, seed: int, say: Callable[[str], None]) -> Placed:
-    """Make a bitstream of an Amaranth `design` in `folder`.
+def build(
+    design: Callable[[Any], Any], board: Board, folder: Path, seed: int, say: Callable[[str], None]
+) -> Placed:
+    """Make a bitstream.
 
     Parameters
     ----------
     design
-        Elaboratable that requests the board's pins from the platform.
+        Gives, for the board's Amaranth platform, whose pins it may request, a module.
     folder
         Where ``top.bin`` (or ``top.bit``), ``top.v`` and the log go; everything else there is the
         tools' own.
@@ -109,19 +114,18 @@ def build(design: Any, board: Board, folder: Path, seed: int, say: Callable[[str
 
     Raises
     ------
+    DoesNotFit
+        If place and route runs out of something.
     ToolError
-        If a tool is missing, or fails for another reason than a design too large.
+        If a tool is missing, or fails for another reason.
     """
     environment = os.environ | find_tools(board.family)
-    plan = board.platform().prepare(design, "top", **_override(board, seed))
+    platform = board.platform()
+    plan = platform.prepare(design(platform), "top", **_overrides(board, seed))
     plan.extract(folder)
-    status = _run(["sh", f"{plan.script}.sh"], folder, environment, say)
-    log = folder / LOG
-    placed = _placed(folder, board) if status == 0 else _overfull(log, board)
-    if status and placed.overflow is None:
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-        raise ToolError(f"The tools failed, see {log}. Its last lines:\n{tail}")
-    return placed
+    if _run(["sh", f"{plan.script}.sh"], folder, environment, say) != 0:
+        raise _reason(folder / LOG, board)
+    return _placed(folder, board)
 
 
 def _run(
@@ -157,17 +161,23 @@ def _placed(folder: Path, board: Board) -> Placed:
     return Placed(fmax_mhz=slowest["achieved"], utilization=_by_kind(used, board))
 
 
-def _overfull(log: Path, board: Board) -> Placed:
-    """Utilization from the log: nextpnr writes no report of a design that it could not place.
+def _reason(log: Path, board: Board) -> Exception:
+    """Why the tools failed, from their log: nextpnr writes no report of what it cannot place.
 
-    Its lines look like ``Info:   ICESTORM_LC:  5600/ 5280   106%``.
+    What is needed of each kind stands there as ``Info:   ICESTORM_LC:  5600/ 5280   106%``.
     """
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     used = {}
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in lines:
         words = line.replace("/", " ").replace(":", " ").split()
         if len(words) == 5 and words[0] == "Info" and words[-1].endswith("%"):
             used[words[1]] = Use(used=int(words[2]), available=int(words[3]))
-    return Placed(fmax_mhz=None, utilization=_by_kind(used, board))
+    for kind, use in _by_kind(used, board).items():
+        if use.used > use.available:
+            remedy = "Describe a smaller network or take a larger board"
+            return DoesNotFit(kind, use.used, use.available, remedy)
+    tail = "\n".join(lines[-12:])
+    return ToolError(f"The tools failed. The last lines of their log:\n{tail}")
 
 
 def _by_kind(used: Mapping[str, Use], board: Board) -> dict[str, Use]:

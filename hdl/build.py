@@ -1,0 +1,193 @@
+"""From a network's name to a bitstream: ``python -m hdl.build --board icebreaker``."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from amaranth import Module
+from rich.console import Console
+
+from boards.board import Board
+from boards.registry import find_board
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.toml import load_network
+from hdl import toolchain
+from hdl.passes import pipeline
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.folding import CLASSIFIERS, Options
+from hdl.report import Report, estimate
+from hdl.rtl.chip import Chip
+
+FAILED = "failed"
+"""Folder for what an unsuccessful build leaves, inside the folder of the successful one."""
+
+Say = Callable[[str], None]
+
+
+class MissedTiming(Exception):
+    """The design is placed and routed, but slower than the board's clock."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(
+            f"Misses timing: {report.clock_mhz:.1f} MHz needed, {report.fmax_mhz:.1f} MHz reached."
+            " Try another --seed or a smaller network."
+        )
+
+
+def build(
+    *,
+    board: Board,
+    formats: FormattedNetwork,
+    options: Options,
+    seed: int,
+    out: Path,
+    say: Say,
+) -> Report:
+    """Build a bitstream, with its report, stages, Verilog and log, into `out`.
+
+    Parameters
+    ----------
+    options
+        Choices that the flow leaves to the user.
+    seed
+        Of the placement; the same seed gives the same bitstream.
+    say
+        Called with a line about what is happening now.
+
+    Raises
+    ------
+    DoesNotFit, MissedTiming
+        If the board is too small or too slow for it.
+    ToolError
+        If a tool is missing or fails for another reason.
+    """
+    with staging(out) as folder:
+        schedule = pipeline.run(formats, board.budget, options, folder)
+        chip = Chip(schedule, board.clock_hz, board.baud)
+        say("Synthesis, placement and routing: some minutes for a full chip")
+        placed = toolchain.build(
+            lambda platform: on_board(chip, board, platform), board, folder, seed, say
+        )
+        report = Report(
+            board=board.name,
+            device=board.budget.device,
+            network=formats.network.name,
+            classifier=options.classifier,
+            seed=seed,
+            clock_mhz=board.clock_hz / 1e6,
+            fmax_mhz=placed.fmax_mhz,
+            utilization=placed.utilization,
+            estimate=estimate(schedule, board.budget),
+            cycles_per_sample={"inference": schedule.inference, "training": schedule.training},
+        )
+        (folder / "report.json").write_text(report.as_json() + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(report.as_markdown(), encoding="utf-8")
+        if not report.timing_met:
+            raise MissedTiming(report)
+    return report
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A folder to build in; `out` gets its files if the block ends well, else ``out/failed`` does.
+
+    So a build that fails leaves the last good bitstream, and its own log, behind.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=out))
+    try:
+        shutil.rmtree(out / FAILED, ignore_errors=True)
+        yield folder
+        for old in out.glob("[0-9]*_*.json"):
+            old.unlink()
+        for item in sorted(folder.iterdir()):
+            item.replace(out / item.name)
+    except Exception as error:
+        with (folder / toolchain.LOG).open("a", encoding="utf-8") as log:
+            log.write(f"\n{error}\n")
+        folder.rename(out / FAILED)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def on_board(chip: Any, board: Board, platform: Any) -> Module:
+    """`chip` with the board's clock and serial port."""
+    m = Module()
+    board.clock.connect(m, platform)
+    uart = platform.request("uart")
+    m.submodules.chip = chip
+    m.d.comb += [chip.rx.eq(uart.rx.i), uart.tx.o.eq(chip.tx)]
+    return m
+
+
+def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
+    """``layer0=2x4`` as a layer's name and its (PE, SIMD); raises :class:`SpecError`."""
+    name, _, shape = text.partition("=")
+    numbers = shape.split("x")
+    if not name or len(numbers) != 2 or not all(n.isascii() and n.isdigit() for n in numbers):
+        rule = "it must be a layer, its PE and its SIMD"
+        raise SpecError(f"--folding {text}", rule, "Write for example --folding layer0=2x4")
+    return name, (int(numbers[0]), int(numbers[1]))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--board", "board_name", required=True, help="For example icebreaker, ulx3s-85f.")
+@click.option("--network", default="mnist", show_default=True, help="A name or a .toml file.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of placement.")
+@click.option(
+    "--classifier",
+    type=click.Choice(CLASSIFIERS),
+    default="rom",
+    show_default=True,
+    help="Keep the random classifier in memory, or draw it again and again.",
+)
+@click.option(
+    "--folding",
+    "foldings",
+    multiple=True,
+    metavar="LAYER=PExSIMD",
+    help="Units and inputs at a time of a layer, for example layer0=2x4; else the flow chooses.",
+)
+def main(
+    *,
+    board_name: str,
+    network: str,
+    out: Path | None,
+    seed: int,
+    classifier: str,
+    foldings: tuple[str, ...],
+) -> None:
+    """Build a network's bitstream for a board, into build/BOARD/NETWORK unless --out says else."""
+    console = Console()
+    try:
+        board, description = find_board(board_name), load_network(network)
+        out = out or Path("build", board.name, description.name)
+        with console.status(f"Building {description.name} for {board.name}"):
+            report = build(
+                board=board,
+                formats=infer_formats(description),
+                options=Options(classifier=classifier, folding=dict(map(parse_folding, foldings))),
+                seed=seed,
+                out=out,
+                say=console.print,
+            )
+    except SpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except (DoesNotFit, MissedTiming, toolchain.ToolError) as error:
+        click.echo(f"{error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
+        sys.exit(1)
+    console.print(report.as_table())
+    console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What a build achieved, beside what the flow estimated."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from rich.table import Table
+
+from boards.budget import Budget
+from boards.parts import CELLS
+from hdl.passes.estimate import CHIP_CELLS, layer_cells
+from hdl.passes.stages import ScheduledNetwork
+from hdl.toolchain import Use
+
+
+def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
+    """What the flow expects the design to take of each kind in `budget`."""
+    layers = list(zip(schedule.formats.layers, schedule.foldings, strict=True))
+    expected = {CELLS: CHIP_CELLS + sum(layer_cells(*layer) for layer in layers)}
+    for kind in budget.memories:
+        blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
+        expected[kind.name] = sum(blocks)
+    if budget.multiplier.count:
+        bits = budget.multiplier.bits
+        expected[budget.multiplier.name] = sum(
+            folding.lanes
+            * (
+                -(-layer.weight_bits // bits) * folding.hard_forward
+                + -(-folding.step_bits(layer) // bits) * folding.hard_update
+            )
+            for layer, folding in layers
+        )
+    return expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Result of one build; `report.json` holds it as `as_json` writes it.
+
+    Members
+    -------
+    board, device, network, classifier, seed
+        What was built; the seed is the placement's.
+    clock_mhz, fmax_mhz
+        What the design runs at, and what place and route achieved; nextpnr does not time the
+        inside of multiplier blocks and SPRAM.
+    utilization
+        By kind of resource, in the words of the board's budget.
+    estimate
+        By kind, before synthesis; a kind that the flow does not estimate is missing.
+    cycles_per_sample
+        Clocks from one sample to the next, for ``inference`` and ``training``.
+    """
+
+    board: str
+    device: str
+    network: str
+    classifier: str
+    seed: int
+    clock_mhz: float
+    fmax_mhz: float
+    utilization: Mapping[str, Use]
+    estimate: Mapping[str, int]
+    cycles_per_sample: Mapping[str, int]
+
+    @property
+    def timing_met(self) -> bool:
+        """Whether the design is as fast as its clock."""
+        return self.fmax_mhz >= self.clock_mhz
+
+    @property
+    def samples_per_second(self) -> dict[str, int]:
+        """What the clock makes of the cycles; the serial line may be slower."""
+        hertz = self.clock_mhz * 1e6
+        return {kind: int(hertz / cycles) for kind, cycles in self.cycles_per_sample.items()}
+
+    def as_json(self) -> str:
+        """All members, what follows from them, and estimate and result side by side."""
+        return json.dumps(
+            {
+                **asdict(self),
+                "timing_met": self.timing_met,
+                "samples_per_second": self.samples_per_second,
+                "estimate_and_result": {
+                    kind: {"estimate": self.estimate.get(kind), "result": use.used}
+                    for kind, use in self.utilization.items()
+                },
+            },
+            indent=2,
+        )
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        """Cells of the table: what, estimate, result, available or required."""
+        rows = [
+            (kind, str(self.estimate.get(kind, "-")), str(use.used), str(use.available))
+            for kind, use in self.utilization.items()
+        ]
+        clock = ("clock, MHz", "-", f"{self.fmax_mhz:.1f}", f"{self.clock_mhz:.1f} required")
+        return [*rows, clock]
+
+    def _throughput(self) -> list[str]:
+        per_second = self.samples_per_second
+        return [
+            f"{kind}: {cycles} cycles per sample, {per_second[kind]} samples per second"
+            for kind, cycles in self.cycles_per_sample.items()
+        ]
+
+    @property
+    def title(self) -> str:
+        """One line that says what was built."""
+        return f"{self.network} on {self.board} ({self.device}), classifier in {self.classifier}"
+
+    def as_markdown(self) -> str:
+        """A page with the same figures."""
+        header = ("", "estimate", "result", "available")
+        rows = [header, ("---", "---:", "---:", "---:"), *self._rows()]
+        table = [f"| {' | '.join(row)} |" for row in rows]
+        verdict = "Timing is met." if self.timing_met else "Timing is missed."
+        points = [f"- {line}" for line in self._throughput()]
+        lines = [f"# {self.title}", "", *table, "", verdict, f"Placement seed {self.seed}.", ""]
+        return "\n".join([*lines, *points, ""])
+
+    def as_table(self) -> Table:
+        """The same for a terminal."""
+        table = Table(title=self.title, caption="\n".join(self._throughput()))
+        table.add_column("")
+        for name in ("estimate", "result", "available"):
+            table.add_column(name, justify="right")
+        for row in self._rows():
+            table.add_row(*row)
+        return table
