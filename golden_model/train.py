@@ -1,0 +1,149 @@
+"""Train the golden model: ``python -m golden_model.train --network digits --epochs 5``."""
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from golden_model.data import Dataset, load_data, natural_data
+from golden_model.engine import GoldenEngine
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
+from golden_model.training import EpochReport, train
+from golden_model.weight_file import load_weights, replace_file, save_weights
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+SEED = click.IntRange(0, 2**32 - 1)
+
+
+@click.command()
+@click.option("--network", "name", required=True, help="A known network or a .toml file.")
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--data", "data_name", help="digits, mnist, fashion_mnist, random or an .npz file.")
+@click.option("--data-dir", type=FOLDER, help="Where MNIST files are, instead of LOAM_DATA.")
+@click.option(
+    "--seed", type=SEED, help="Instead of the description's: weights, classifiers, order."
+)
+@click.option("--json", "json_file", type=FILE, help="Write what is printed to a file.")
+@click.option(
+    "--layer-by-layer", is_flag=True, help="Train the lowest layer, freeze it, and so on."
+)
+@click.option("--save", type=FILE, help="Write the weights after every epoch.")
+@click.option("--load", type=FILE, help="Start from weights that --save wrote.")
+def main(name: str, data_name: str | None, data_dir: Path | None, **options: Any) -> None:
+    """Train a network with the integer golden model, one sample at a time.
+
+    Prints, after each epoch, the test accuracy of every layer's scores (the last one is the
+    network's answer) and the share of training samples that changed no weight. Samples are shuffled
+    anew for each epoch by the seed and the epoch's number.
+    """
+    try:
+        _train(name, data_name, data_dir, **options)
+    except SpecError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _train(
+    name: str,
+    data_name: str | None,
+    data_dir: Path | None,
+    *,
+    epochs: int,
+    seed: int | None,
+    json_file: Path | None,
+    layer_by_layer: bool,
+    save: Path | None,
+    load: Path | None,
+) -> None:
+    network = load_network(name)
+    if seed is not None:
+        network = replace(network, seed=seed)
+    engine = GoldenEngine(infer_formats(network))
+    data = load_data(data_name or natural_data(network), network, data_dir)
+    first_epoch = load_weights(load, engine) if load else 0
+    for path in (save, json_file):
+        _check_folder(path)
+    stages = len(engine.formats.layers) if layer_by_layer else 1
+    reports: list[EpochReport] = []
+    with _progress() as progress:
+        progress.console.print(_heading(engine, data))
+        bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
+        for report in train(
+            engine,
+            data,
+            epochs=epochs,
+            first_epoch=first_epoch,
+            layer_by_layer=layer_by_layer,
+            advance=lambda samples: progress.advance(bar, samples),
+        ):
+            reports.append(report)
+            progress.console.print(_line(report))
+            if save:
+                save_weights(save, engine, first_epoch + len(reports))
+            if json_file:
+                replace_file(json_file, _json(engine, data, reports).encode())
+
+
+def _progress() -> Progress:
+    console = Console(highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    # On something that is not a terminal the bar would only be a stray last line.
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _check_folder(path: Path | None) -> None:
+    """Better before an hour of training than after its first epoch."""
+    if path is not None and not path.parent.is_dir():
+        rule = f"there is no directory {str(path.parent)!r}"
+        raise SpecError(f"file {str(path)!r}", rule, "Make the directory first")
+
+
+def _heading(engine: GoldenEngine, data: Dataset) -> str:
+    network = engine.formats.network
+    shape = "-".join(str(n) for n in [network.inputs, *(f.units for f in engine.formats.layers)])
+    samples = f"{len(data.x_train)} training and {len(data.x_test)} test samples"
+    return f"{network.name} {shape}, seed {network.seed}, on {data.name}: {samples}"
+
+
+def _line(report: EpochReport) -> str:
+    stage = "" if report.stage == "all" else f" of {report.stage}"
+    accuracy = ", ".join(f"{name} {share:.2%}" for name, share in report.accuracy.items())
+    unchanged = ", ".join(f"{name} {share:.1%}" for name, share in report.unchanged.items())
+    everywhere = report.unchanged_everywhere
+    overall = "" if everywhere is None else f"{everywhere:.1%}, "
+    return (
+        f"epoch {report.epoch}{stage}  test accuracy: {accuracy}"
+        f"  samples that changed no weight: {overall}by layer {unchanged}  ({report.seconds:.1f} s)"
+    )
+
+
+def _json(engine: GoldenEngine, data: Dataset, reports: list[EpochReport]) -> str:
+    network = engine.formats.network
+    content = {
+        "network": network.name,
+        "fingerprint": f"{network.fingerprint:08x}",
+        "seed": network.seed,
+        "data": data.name,
+        "train_samples": len(data.x_train),
+        "test_samples": len(data.x_test),
+        "epochs": [asdict(report) for report in reports],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    main()
