@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from golden_model.spec.formats import (
+    ACTIVATION_BITS,
     ACTIVATION_MAX,
     DenseFormat,
     FormattedNetwork,
@@ -61,9 +62,17 @@ class Folding:
         largest_weight = 1 << (layer.weight_bits - 1)
         return signed_bits(largest_weight * ACTIVATION_MAX * self.words(layer))
 
-    def step_bits(self, layer: DenseFormat) -> int:
-        """Signed width of a gradient scaled by the largest rate, one operand of the update."""
-        return layer.gradient_bits + layer.rate_shift_max
+    def gradient_operand_bits(self, layer: DenseFormat) -> int:
+        """Signed width of d as an operand of the update's product.
+
+        One operand is scaled by ``2**(rate_shift_max - r)``, so that one constant shift ends every
+        update: a multiplier block has room for it in d, logic cells are spared with it in x.
+        """
+        return layer.gradient_bits + (layer.rate_shift_max if self.hard_update else 0)
+
+    def previous_operand_bits(self, layer: DenseFormat) -> int:
+        """Signed width of x as the other operand."""
+        return ACTIVATION_BITS + 1 + (0 if self.hard_update else layer.rate_shift_max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +92,87 @@ class FoldedNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledNetwork:
-    """x"""
+class Memory:
+    """One memory and its home.
+
+    Members
+    -------
+    name
+        ``layer0.weights``, ``layer0.samples``, ...
+    depth, width
+        Words, and bits of a word.
+    copies
+        How many equal ones there are.
+    kind, blocks
+        Kind of memory block, and how many blocks all copies take together.
+    """
+
+    name: str
+    depth: int
+    width: int
+    copies: int
+    kind: str
+    blocks: int
+
+    @property
+    def bits(self) -> int:
+        """Bits that are used, of all copies."""
+        return self.depth * self.width * self.copies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedNetwork:
+    """A folded network whose memories have homes.
+
+    Members
+    -------
+    formats, foldings
+        As before.
+    memories
+        All memories, layer by layer, then the link's.
+    """
+
     formats: FormattedNetwork
     foldings: tuple[Folding, ...]
+    memories: tuple[Memory, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCycles:
+    """Clocks from one sample's start to the next one's, for one layer that never waits.
+
+    Members
+    -------
+    inference
+        No update is pending.
+    training
+        Each sample applies the update of the one before.
+    words
+        Weight words of a sweep: the least that one word per clock could take.
+    """
+
+    inference: int
+    training: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledNetwork:
+    """The last stage: every event has its clock; RTL is made of it.
+
+    Members
+    -------
+    formats, foldings, memories
+        As before.
+    layers
+        Cycles of each layer by itself.
+    inference, training
+        Clocks per sample of the whole pipeline in its steady state.
+    """
+
+    formats: FormattedNetwork
+    foldings: tuple[Folding, ...]
+    memories: tuple[Memory, ...]
+    layers: tuple[LayerCycles, ...]
+    inference: int
+    training: int

@@ -5,6 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from hdl.rtl.ports import IN_BLOCKS
 
 
 class LocalClassifier(wiring.Component):
@@ -44,7 +45,7 @@ class LocalClassifier(wiring.Component):
         m = Module()
         units, classes = self.format.units, self.format.classes
         m.submodules.scores = scores = memory.Memory(
-            shape=signed(self.format.score_bits), depth=classes, init=[]
+            shape=signed(self.format.score_bits), depth=classes, init=[], attrs=IN_BLOCKS
         )
         write, read = scores.write_port(), scores.read_port()
 

@@ -1,5 +1,7 @@
 """The whole network: layers in a row, their registers and counters."""
 
+from itertools import pairwise
+
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -8,7 +10,7 @@ from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.layer import Layer
-from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
+from hdl.rtl.ports import core_signature, score_layout
 
 COUNTER_BITS = 32
 
@@ -23,18 +25,8 @@ class Core(wiring.Component):
 
     Members
     -------
-    i
-        Samples, `inputs` beats each.
-    o
-        Scores of each sample in order of class; with `last`, `best` is the answer.
-    i_weight, o_weight
-        Access to single weights, only while `idle` with `drain` held; layers and places must exist.
-    i_register, o_register
-        Access to registers and counters, under the same conditions; values must be in range.
-    drain
-        Apply pending updates as soon as the samples in flight are done.
-    idle
-        Weights are drawn, no sample is in flight, no update pending.
+    Those of :func:`hdl.rtl.ports.core_signature`. The layers' own are reached by `layers`, for
+    simulation.
 
     Throughput: that of the slowest layer. Cost: the sum of the layers, and about
     2 * COUNTER_BITS + 30 cells for each.
@@ -42,30 +34,18 @@ class Core(wiring.Component):
 
     def __init__(self, schedule: ScheduledNetwork) -> None:
         self.schedule = schedule
-        super().__init__(
-            {
-                "i": In(stream.Signature(SAMPLE)),
-                "o": Out(stream.Signature(score_layout(schedule.formats.answer))),
-                "i_weight": In(stream.Signature(WEIGHT_REQUEST)),
-                "o_weight": Out(stream.Signature(signed(16))),
-                "i_register": In(stream.Signature(REGISTER_REQUEST)),
-                "o_register": Out(stream.Signature(32)),
-                "drain": In(1),
-                "idle": Out(1),
-            }
-        )
+        pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+        self.layers = [Layer(format, folding) for format, folding in pairs]
+        super().__init__(core_signature(schedule.formats.answer))
 
     def elaborate(self, platform):
         m = Module()
-        layers = []
-        pairs = zip(self.schedule.formats.layers, self.schedule.foldings, strict=True)
-        for format, folding in pairs:
-            layer = Layer(format, folding)
-            m.submodules[format.name] = layer
-            layers.append(layer)
+        layers = self.layers
+        for layer in layers:
+            m.submodules[layer.format.name] = layer
         m.submodules.answer = answer = Answer(layers[-1].format)
         connect(m, flipped(self.i), layers[0].i)
-        for lower, upper in zip(layers, layers[1:], strict=False):
+        for lower, upper in pairwise(layers):
             connect(m, lower.o, upper.i)
             m.d.comb += lower.o_score.ready.eq(1)
         connect(m, layers[-1].o_score, answer.i)

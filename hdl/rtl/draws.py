@@ -5,6 +5,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.random import XORSHIFT
+from hdl.rtl.ports import IN_BLOCKS
 
 STATE_BITS = 32
 
@@ -76,7 +77,7 @@ class Rom(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.rom = rom = memory.Memory(
-            shape=unsigned(self.bits), depth=self.count, init=self._contents()
+            shape=unsigned(self.bits), depth=self.count, init=self._contents(), attrs=IN_BLOCKS
         )
         read = rom.read_port()
         number, following = Signal(range(self.count)), Signal(range(self.count))

@@ -101,7 +101,9 @@ class HingeError(LocalError):
         if self.format.loss is Loss.HINGE:
             return positive
         shifted = distance >> self.format.error_shift
-        return Mux(positive, Mux(shifted > ERROR_MAX, ERROR_MAX, shifted[: ERROR_MAX.bit_length()]), 0)
+        return Mux(
+            positive, Mux(shifted > ERROR_MAX, ERROR_MAX, shifted[: ERROR_MAX.bit_length()]), 0
+        )
 
 
 class PairwiseHingeError(LocalError):

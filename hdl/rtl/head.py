@@ -12,6 +12,7 @@ from hdl.rtl.collector import Collector
 from hdl.rtl.draws import Generator, Rom
 from hdl.rtl.error import local_error
 from hdl.rtl.gradient import LocalGradient, ReadoutGradient, draw_bits
+from hdl.rtl.ports import IN_BLOCKS
 
 
 class Head(wiring.Component):
@@ -149,7 +150,9 @@ class HiddenHead(Head):
 
     def _remember_active(self, m, gradient, unit, write_now):
         """Which units had h > 0, until their gradient asks for it in the next sweep."""
-        m.submodules.active = active = memory.Memory(shape=1, depth=self.padded_units, init=[])
+        m.submodules.active = active = memory.Memory(
+            shape=1, depth=self.padded_units, init=[], attrs=IN_BLOCKS
+        )
         write, read = active.write_port(), active.read_port()
         m.d.comb += [
             write.addr.eq(unit),

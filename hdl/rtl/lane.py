@@ -11,14 +11,14 @@ from hdl.rtl.weight_update import WeightUpdate
 
 
 class Lane(wiring.Component):
-    """``W' = saturate(W - round(step * x_previous))`` and ``sum += W' * x_newest``.
+    """``W' = saturate(W - round(d * x_previous / 2**r))`` and ``sum += W' * x_newest``.
 
     Registers have no reset and products their full width, which is what lets tools absorb operand,
     product and accumulator registers into a multiplier block; operands are declared signed for the
     same reason. Clocks are counted from the weight's at `weight`:
 
     =====  ==========================================================================
-    0      `weight`, `step` and `previous` arrive
+    0      `weight`, `gradient` and `previous` arrive
     1      they are multiplied
     2      the product is subtracted; the new weight leaves at `new_weight`
     4      `newest` and the new weight are the operands of the second product
@@ -33,8 +33,9 @@ class Lane(wiring.Component):
 
     Members
     -------
-    weight, step, previous
-        Weight, gradient scaled by ``2**(rate_shift_max - r)``, activation of the last sample.
+    weight, gradient, previous
+        Weight, d of its unit, activation of the last sample, never negative; one of the last two
+        is scaled by ``2**(rate_shift_max - r)``, see `Folding`.
     new_weight
         Two clocks later.
     newest
@@ -52,8 +53,8 @@ class Lane(wiring.Component):
         super().__init__(
             {
                 "weight": In(signed(format.weight_bits)),
-                "step": In(signed(folding.step_bits(format))),
-                "previous": In(ACTIVATION_BITS),
+                "gradient": In(signed(folding.gradient_operand_bits(format))),
+                "previous": In(signed(folding.previous_operand_bits(format))),
                 "new_weight": Out(signed(format.weight_bits)),
                 "newest": In(signed(ACTIVATION_BITS + 1)),
                 "first": In(1),
@@ -71,9 +72,10 @@ class Lane(wiring.Component):
             m.d.sync += held.eq(value)
             return held
 
-        step = register(self.step, "step_operand")
-        previous = register(_signed(m, self.previous, "previous_signed"), "previous_operand")
-        change = register(_product(m, step, previous, fold.hard_update, "change"), "change_held")
+        gradient = register(self.gradient, "gradient_operand")
+        previous = register(self.previous, "previous_operand")
+        change = _product(m, previous, gradient, fold.hard_update, "change")
+        change = register(change, "change_held")
         m.submodules.update = update = WeightUpdate(
             weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
         )
@@ -106,15 +108,8 @@ def delayed(m: Module, value, clocks: int, *, name: str) -> list[Signal]:
     return stages
 
 
-def _signed(m: Module, value, name: str):
-    """An unsigned value as a signed one of one bit more."""
-    wider = Signal(signed(len(value) + 1), name=name)
-    m.d.comb += wider.eq(value)
-    return wider
-
-
 def _product(m: Module, a, b, hard: bool, name: str):
-    """Full-width product of `a` and the never negative `b`."""
+    """Full-width product of two signed values."""
     result = Signal(signed(len(a) + len(b)), name=name)
     m.d.comb += result.eq(product(a, b, hard=hard))
     return result

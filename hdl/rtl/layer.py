@@ -114,15 +114,13 @@ class Layer(wiring.Component):
                     m.next = "SWEEP"
                 with m.If(self.taken):
                     m.d.sync += [label.eq(matrix.label), labelled.eq(matrix.learn)]
-            with m.State("SWEEP"):
-                with m.If(~matrix.busy):
-                    m.d.sync += pending.eq(0)
-                    with m.If(forward):
-                        m.next = "JUDGE"
-                    with m.Else():
-                        m.next = "READY"
-            with m.State("JUDGE"):
-                with m.If(tail.done):
-                    m.d.comb += [tail.learn.eq(learns), self.updated.eq(learns)]
-                    m.d.sync += pending.eq(learns)
+            with m.State("SWEEP"), m.If(~matrix.busy):
+                m.d.sync += pending.eq(0)
+                with m.If(forward):
+                    m.next = "JUDGE"
+                with m.Else():
                     m.next = "READY"
+            with m.State("JUDGE"), m.If(tail.done):
+                m.d.comb += [tail.learn.eq(learns), self.updated.eq(learns)]
+                m.d.sync += pending.eq(learns)
+                m.next = "READY"

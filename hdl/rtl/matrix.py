@@ -125,7 +125,9 @@ class Matrix(wiring.Component):
     def _lanes(self, m, sweep, buffer, weights):
         """The lanes, unit by unit, fed with weights, scaled gradients and activations."""
         layer, fold = self.format, self.folding
-        steps = self._gradients(m, sweep)
+        scale = Signal(range(layer.rate_shift_max + 1))
+        m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
+        gradients = self._gradients(m, sweep, scale)
         # The newest activations wait until their weights are updated; no word, no activation.
         summed = delayed(m, sweep.issue & self.forward, READ_TO_SUM - 3, name="summed")[-1]
         lanes, operands = [], []
@@ -142,8 +144,8 @@ class Matrix(wiring.Component):
                 m.submodules[f"lane{unit}_{place}"] = lane
                 m.d.comb += [
                     lane.weight.eq(weights[unit * fold.simd + place].as_signed()),
-                    lane.step.eq(steps[unit]),
-                    lane.previous.eq(buffer.previous[place]),
+                    lane.gradient.eq(gradients[unit]),
+                    lane.previous.eq(buffer.previous[place] << (0 if fold.hard_update else scale)),
                     lane.newest.eq(operands[place]),
                     lane.first.eq(first),
                     lane.clear.eq(clear | ~self.initialised),
@@ -151,22 +153,22 @@ class Matrix(wiring.Component):
                 lanes.append(lane)
         return lanes
 
-    def _gradients(self, m, sweep):
-        """Gradients of the group in hand, scaled so that one constant shift ends every update."""
+    def _gradients(self, m, sweep, scale):
+        """Gradients of the group in hand."""
         layer, pe = self.format, self.folding.pe
-        step = signed(self.folding.step_bits(layer))
-        queue = Signal(data.ArrayLayout(step, pe))
-        current = Signal(data.ArrayLayout(step, pe), reset_less=True)
+        operand = signed(self.folding.gradient_operand_bits(layer))
+        queue = Signal(data.ArrayLayout(operand, pe))
+        current = Signal(data.ArrayLayout(operand, pe), reset_less=True)
         count = Signal(range(pe + 1))
-        scaled = Signal(step)
+        scaled = Signal(operand)
         m.d.comb += [
-            scaled.eq(self.i_gradient.payload << (layer.rate_shift_max - self.rate)[:4]),
+            scaled.eq(self.i_gradient.payload << (scale if self.folding.hard_update else 0)),
             sweep.gradients.eq(count == pe),
             self.i_gradient.ready.eq(~sweep.gradients),
         ]
         with m.If(self.i_gradient.valid & self.i_gradient.ready):
             m.d.sync += [
-                queue.eq(Cat(queue.as_value()[step.width :], scaled)),
+                queue.eq(Cat(queue.as_value()[scaled.shape().width :], scaled)),
                 count.eq(count + 1),
             ]
         with m.If(sweep.issue & sweep.first):
@@ -198,7 +200,9 @@ class Matrix(wiring.Component):
             for floor in range(depth):
                 pairs = zip(level[::2], level[1::2], strict=True)
                 sums = [left + right for left, right in pairs]
-                level = [Signal(s.shape(), name=f"sum{unit}_{floor}_{n}") for n, s in enumerate(sums)]
+                level = [
+                    Signal(s.shape(), name=f"sum{unit}_{floor}_{n}") for n, s in enumerate(sums)
+                ]
                 m.d.sync += [held.eq(s) for held, s in zip(level, sums, strict=True)]
             m.d.comb += self.sums[unit].eq(level[0])
         last = sweep.issue & sweep.last & self.forward

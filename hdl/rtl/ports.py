@@ -57,3 +57,10 @@ def core_signature(answer: DenseFormat) -> wiring.Signature:
             "idle": Out(1),
         }
     )
+
+
+IN_BLOCKS = {"ram_style": "block"}
+"""Attribute of memories that the memory map has given blocks; tools would build small ones out of
+flip-flops."""
+IN_LARGE_BLOCKS = {"ram_style": "huge"}
+"""The same for single-port memory."""

@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX
-from hdl.rtl.ports import SAMPLE
+from hdl.rtl.ports import IN_BLOCKS, SAMPLE
 
 PAGES = 3
 
@@ -64,7 +64,9 @@ class SampleBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        fill, newest, previous = (Signal(PAGES, init=1 << n, name=f"page_{n}") for n in range(PAGES))
+        fill, newest, previous = (
+            Signal(PAGES, init=1 << n, name=f"page_{n}") for n in range(PAGES)
+        )
         word, lane = Signal(range(self.depth)), Signal(self.simd, init=1)
         beat = self.i.valid & self.i.ready
         m.d.comb += [
@@ -94,7 +96,10 @@ class SampleBuffer(wiring.Component):
         pages = []
         for page in range(PAGES):
             m.submodules[f"page{page}"] = ram = memory.Memory(
-                shape=unsigned(ACTIVATION_BITS * self.simd), depth=self.depth, init=self._init()
+                shape=unsigned(ACTIVATION_BITS * self.simd),
+                depth=self.depth,
+                init=self._init(),
+                attrs=IN_BLOCKS,
             )
             write, read = ram.write_port(granularity=ACTIVATION_BITS), ram.read_port()
             m.d.comb += [

@@ -66,7 +66,10 @@ class WeightAccess(wiring.Component):
 
         # The weight in hand: unit = group * pe + lane_unit, its group's words begin at `base`.
         unit, input_ = Signal(range(units)), Signal(range(fan_in))
-        base, to_go = Signal(range(self.folding.weight_words(self.format))), Signal(range(units + 1))
+        base, to_go = (
+            Signal(range(self.folding.weight_words(self.format))),
+            Signal(range(units + 1)),
+        )
         lane_unit, lane_input = unit % pe, input_ % simd
         address = base + input_ // simd
         lane = lane_unit * simd + lane_input

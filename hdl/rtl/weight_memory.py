@@ -4,6 +4,8 @@ from amaranth import Module, Mux, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS
+
 
 class WeightMemory(wiring.Component):
     """One read and one write per clock, or, single-port, one of the two.
@@ -46,7 +48,10 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ram = memory.Memory(
-            shape=unsigned(self.weight_bits * self.lanes), depth=self.depth, init=[]
+            shape=unsigned(self.weight_bits * self.lanes),
+            depth=self.depth,
+            init=[],
+            attrs=IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS,
         )
         # Tools are told by this name which memory powers up undefined and goes into SPRAM.
         m.submodules["spram" if self.single_port else "weights"] = ram

@@ -5,7 +5,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 
-
 class WeightUpdate(wiring.Component):
     """``o = saturate(w - ((step + half) >> shift))``: round half up, saturate, never wrap.
 

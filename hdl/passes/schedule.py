@@ -1,0 +1,25 @@
+"""Third pass: every event gets its clock."""
+
+from hdl.passes.cycles import interval
+from hdl.passes.stages import LayerCycles, MappedNetwork, ScheduledNetwork
+
+
+def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
+    """Clocks of each layer by itself and of the pipeline."""
+    formats, foldings = mapped.formats.layers, mapped.foldings
+    layers = tuple(
+        LayerCycles(
+            inference=interval([layer], [folding], False),
+            training=interval([layer], [folding], True),
+            words=folding.weight_words(layer),
+        )
+        for layer, folding in zip(formats, foldings, strict=True)
+    )
+    return ScheduledNetwork(
+        formats=mapped.formats,
+        foldings=foldings,
+        memories=mapped.memories,
+        layers=layers,
+        inference=interval(formats, foldings, False),
+        training=interval(formats, foldings, True),
+    )
