@@ -109,11 +109,10 @@ class Commands(wiring.Component):
             with m.State("RESET"):
                 m.d.comb += self.reset.eq(1)
                 m.next = "DRAIN"
-            with m.State("DRAIN"):
-                with m.If(self.core.idle):
-                    m.next = "REPLY"
-                    with m.If(opcode.matches(*WRITES)):
-                        m.next = "WRITE"
+            with m.State("DRAIN"), m.If(self.core.idle):
+                m.next = "REPLY"
+                with m.If(opcode.matches(*WRITES)):
+                    m.next = "WRITE"
             self._write_state(m, fields, used_up)
             self._reply_state(m, fields, reply)
         return m

@@ -283,7 +283,6 @@ class FrameReceiver(wiring.Component):
                     m.next = "HUNT"
                     with m.If(request.error.matches(FrameError.OPCODE, FrameError.LENGTH)):
                         m.next = "SKIP"
-            with m.State("SKIP"):
-                with m.If(timer.expired):
-                    m.next = "HUNT"
+            with m.State("SKIP"), m.If(timer.expired):
+                m.next = "HUNT"
         return m

@@ -10,7 +10,8 @@ from golden_model.spec.errors import SpecError
 DIVISOR_MIN = 4
 """Fewer clocks per bit leave no room to find the middle of a bit."""
 BAUD_ERROR_MAX = 0.02
-"""Ten bits sampled in their middle forgive 5 % between both ends; each may spend 2."""
+"""Ten bits sampled in their middle forgive 4 % between both ends, of which each may spend half; below
+8 clocks per bit the middle is so coarse that the other end should be right within 2 %."""
 
 
 def uart_divisor(clock_hz: float, baud: int) -> int:
@@ -48,7 +49,7 @@ class UartReceiver(wiring.Component):
     rx : In(1)
         The line, asynchronous, 1 when idle.
     o : Out(stream.Signature(8))
-        Bytes. The receiver does not listen while it offers one: take it within half a bit.
+        Bytes. No new one is begun while one is offered: take it within half a bit.
 
     A byte is offered in the middle of its stop bit. About 30 cells with a divisor below 32.
     """
@@ -67,25 +68,25 @@ class UartReceiver(wiring.Component):
         marker = Const(1 << 9, 10)
 
         m.d.comb += self.o.payload.eq(shift[1:9])
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.FSM():
-            with m.State("IDLE"):
-                m.d.sync += [timer.eq(self.divisor // 2 - 1), shift.eq(marker)]
-                with m.If(~rx):
-                    m.next = "BITS"
+            with m.State("IDLE"), m.If(~rx & (~self.o.valid | self.o.ready)):
+                m.d.sync += [timer.eq((self.divisor - 1) // 2 - 1), shift.eq(marker)]
+                m.next = "BITS"
             with m.State("BITS"):
                 m.d.sync += timer.eq(timer - 1)
                 with m.If(timer == 0):
                     m.d.sync += [timer.eq(self.divisor - 1), shift.eq(Cat(shift[1:], rx))]
                     with m.If(shift[0]):  # this bit is the stop bit
+                        m.d.sync += self.o.valid.eq(rx)
                         m.next = "IDLE"
-                        with m.If(rx):
-                            m.next = "BYTE"
+                        with m.If(~rx):
+                            m.next = "BREAK"
                     with m.Elif((shift == marker) & rx):  # no start bit, a glitch
                         m.next = "IDLE"
-            with m.State("BYTE"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.next = "IDLE"
+            with m.State("BREAK"), m.If(rx):
+                m.next = "IDLE"
         return m
 
 
