@@ -1,0 +1,377 @@
+"""Host link against the golden engine: every request, every refusal, damaged and cut frames."""
+
+import random
+
+import cocotb
+import numpy as np
+from amaranth import Module, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from boards.host.protocol import (
+    INFO,
+    REGISTER,
+    VALUE,
+    WEIGHTS,
+    Frame,
+    decode_weights,
+    encode,
+    encode_result,
+    encode_weights,
+)
+from golden_model.engine import GoldenEngine
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.frames import REPLY, SYNC, VERSION, WRITE_WEIGHTS_MAX, FrameError, Opcode
+from golden_model.spec.network import Dense, Learning, Network, Readout
+from hdl.rtl.host_link import HostLink
+from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
+from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.benches.golden_core import GoldenCore
+
+TIMEOUT = 60
+"""Clocks; a real link waits TIMEOUT_MS."""
+
+NETWORKS = {
+    "two-layers": Network(
+        name="two-layers", inputs=9, classes=3, layers=(Dense(units=6, weight_bits=12),),
+        readout=Readout(rate_shift=3), learning=Learning(margin=20, rate_shift=2),
+    ),
+    "smallest": Network(name="smallest", inputs=1, classes=2, layers=(Dense(units=1),)),
+    "long-rows": Network(
+        name="long-rows", inputs=300, classes=256, layers=(Dense(units=2), Dense(units=5)),
+        learning=Learning(loss="squared-hinge"),
+    ),
+}  # fmt: skip
+
+
+class FlatLink(wiring.Component):
+    """The link with the core's ports brought to the top."""
+
+    def __init__(self, network: Network) -> None:
+        self.formats = infer_formats(network)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "core_i": Out(stream.Signature(SAMPLE)),
+                "core_o": In(stream.Signature(score_layout(self.formats.answer))),
+                "core_i_weight": Out(stream.Signature(WEIGHT_REQUEST)),
+                "core_o_weight": In(stream.Signature(signed(16))),
+                "core_i_register": Out(stream.Signature(REGISTER_REQUEST)),
+                "core_o_register": In(stream.Signature(32)),
+                "core_drain": Out(1),
+                "core_idle": In(1),
+                "reset": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = HostLink(self.formats, TIMEOUT)
+        for name in ("i", "o"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(link, name))
+        for name in ("i", "o", "i_weight", "o_weight", "i_register", "o_register"):
+            outer = wiring.flipped(getattr(self, f"core_{name}"))
+            wiring.connect(m, outer, getattr(link.core, name))
+        m.d.comb += [
+            self.core_drain.eq(link.core.drain),
+            link.core.idle.eq(self.core_idle),
+            self.reset.eq(link.reset),
+        ]
+        return m
+
+
+BENCH = Bench(
+    module=__name__,
+    designs={name: lambda network=network: FlatLink(network) for name, network in NETWORKS.items()},
+)
+
+
+class Host:
+    """Sends bytes, collects frames; `golden` is what the chip should be."""
+
+    def __init__(self, dut, component, regime) -> None:
+        self.dut, self.formats = dut, component.formats
+        self.source = Source(dut, component, "i", stall=regime.source * 0.5, seed=1)
+        self.sink = Sink(dut, component, "o", stall=regime.sink, seed=2)
+        self.core = GoldenCore(dut, component, self.formats, stall=regime.sink)
+        self.golden = GoldenEngine(self.formats)
+        self.chance = random.Random(5)
+
+    async def frame(self) -> Frame:
+        """The next frame from the chip, which must be whole and start with SYNC."""
+        header = bytes(await self.sink.take(4, limit=10**6))
+        assert header[0] == SYNC
+        length = int.from_bytes(header[2:], "little")
+        rest = bytes(await self.sink.take(length + 2, limit=10**6))
+        frame = Frame(opcode=header[1], payload=rest[:-2])
+        assert header + rest == encode(frame)
+        return frame
+
+    async def ask(self, opcode, payload=b"") -> bytes:
+        """Payload of the reply to a request, which must be served."""
+        self.source.send(*encode(Frame(opcode=opcode, payload=payload)))
+        reply = await self.frame()
+        assert reply.opcode == opcode | REPLY, reply
+        return reply.payload
+
+    async def refused(self, content: bytes, error: FrameError, opcode: int) -> None:
+        """Some bytes are answered by that error, and the core sees nothing of them."""
+        beats, resets = self.core.beats, self.core.resets
+        self.source.send(*content)
+        expected = Frame(opcode=Opcode.ERROR, payload=bytes([error, opcode]))
+        assert await self.frame() == expected, content.hex()
+        assert (self.core.beats, self.core.resets) == (beats, resets), content.hex()
+
+    async def quiet(self) -> None:
+        """Long enough that the link waits for a new frame; it has nothing more to say."""
+        await self.source.sent()
+        await clocks(self.dut, 2 * TIMEOUT)
+        assert self.sink.untaken() == []
+
+    async def sample(self, *, train: bool) -> None:
+        """A random sample, whose answer must be the golden engine's."""
+        network = self.formats.network
+        x = np.array([self.chance.randrange(256) for _ in range(network.inputs)], np.uint8)
+        label = self.chance.randrange(network.classes)
+        self.golden.send(x, label if train else None)
+        (result,) = self.golden.results()
+        prefix, opcode = (bytes([label]), Opcode.TRAIN) if train else (b"", Opcode.INFER)
+        assert await self.ask(opcode, prefix + x.tobytes()) == encode_result(result)
+
+    async def weights(self, layer: int, unit: int, first: int, count: int) -> None:
+        """Some weights, which must be the golden engine's."""
+        place = WEIGHTS.pack(layer, unit, first) + count.to_bytes(2, "little")
+        payload = await self.ask(Opcode.READ_WEIGHTS, place)
+        row = self.golden.read_weights(layer)[unit]
+        assert np.array_equal(decode_weights(payload), row[first : first + count])
+
+    def same_weights(self) -> None:
+        """The core holds what the golden engine holds."""
+        for layer in range(len(self.formats.layers)):
+            found = self.core.engine.read_weights(layer)
+            assert np.array_equal(found, self.golden.read_weights(layer))
+
+
+async def begin(dut, regime=Regime.FLOWING) -> Host:
+    component = BENCH.component()
+    await start(dut, component)
+    return Host(dut, component, regime)
+
+
+@cocotb.test()
+@cocotb.parametrize(regime=list(Regime))
+async def requests(dut, regime):
+    """A conversation of all requests, one right after the other."""
+    host = await begin(dut, regime)
+    formats = host.formats
+    layers, network = formats.layers, formats.network
+    info = INFO.pack(VERSION, len(layers), network.classes, network.inputs, network.fingerprint)
+    for round in range(2):
+        assert await host.ask(Opcode.INFO) == info
+        for train in (True, False, True, True):
+            await host.sample(train=train)
+        for layer in layers:
+            await host.weights(layer.index, layer.units - 1, 0, layer.fan_in)
+            await host.weights(layer.index, 0, layer.inputs, 1)
+            await write_weights(host, layer)
+            await registers(host, layer)
+        await host.sample(train=True)
+        host.same_weights()
+        assert await host.ask(Opcode.RESET) == b""
+        host.golden.reset()
+        host.same_weights()
+        assert host.core.resets == round + 1
+    await host.quiet()
+
+
+async def write_weights(host, layer):
+    """The longest part of a row that a frame holds, at its end."""
+    count = min(layer.fan_in, WRITE_WEIGHTS_MAX)
+    first, limit = layer.fan_in - count, 1 << (layer.weight_bits - 1)
+    row = [host.chance.randrange(-limit, limit) for _ in range(count)]
+    weights = host.golden.read_weights(layer.index)
+    weights[layer.units - 1, first:] = row
+    host.golden.write_weights(layer.index, weights)
+    place = WEIGHTS.pack(layer.index, layer.units - 1, first)
+    assert await host.ask(Opcode.WRITE_WEIGHTS, place + encode_weights(row)) == b""
+    host.same_weights()
+    await host.weights(layer.index, layer.units - 1, first, count)
+
+
+async def registers(host, layer):
+    """Every register at both ends of its range, every counter."""
+    limits = {Register.RATE_SHIFT: layer.rate_shift_max, Register.MARGIN: layer.margin_max,
+              Register.LEARN: 1}  # fmt: skip
+    for register, limit in limits.items():
+        before = host.golden.read_register(layer.index, register)
+        for value in (0, limit, before):
+            place = REGISTER.pack(layer.index, register)
+            assert await host.ask(Opcode.WRITE_REGISTER, place + VALUE.pack(value)) == b""
+            assert await host.ask(Opcode.READ_REGISTER, place) == VALUE.pack(value)
+    for counter in Counter:
+        count = host.golden.read_register(layer.index, counter)
+        payload = await host.ask(Opcode.READ_REGISTER, REGISTER.pack(layer.index, counter))
+        assert payload == VALUE.pack(count)
+
+
+@cocotb.test()
+async def values_out_of_range(dut):
+    """Each field one beyond its range, and far beyond, is refused with VALUE."""
+    host = await begin(dut)
+    layers, network = host.formats.layers, host.formats.network
+    bad = []
+    if network.classes < 256:
+        bad += [(Opcode.TRAIN, bytes([label]) + bytes(network.inputs))
+                for label in (network.classes, 255)]  # fmt: skip
+    for layer in (len(layers), 128, 255):
+        bad.append((Opcode.READ_WEIGHTS, WEIGHTS.pack(layer, 0, 0) + b"\1\0"))
+        bad.append((Opcode.WRITE_WEIGHTS, WEIGHTS.pack(layer, 0, 0) + b"\1\0"))
+        bad.append((Opcode.READ_REGISTER, REGISTER.pack(layer, 0)))
+        bad.append((Opcode.WRITE_REGISTER, REGISTER.pack(layer, 0) + VALUE.pack(0)))
+    for layer in layers:
+        bad += [*bad_places(layer), *bad_registers(layer)]
+    for opcode, payload in bad:
+        await host.refused(encode(Frame(opcode=opcode, payload=payload)), FrameError.VALUE, opcode)
+    host.same_weights()
+    await host.sample(train=True)
+
+
+def bad_places(layer):
+    """Requests for weights that the layer does not have."""
+    places = [(unit, 0, 1) for unit in (layer.units, layer.units | 0x8000, 0xFFFF)]
+    places += [(0, layer.fan_in, 1), (0, 0xFFFF, 1), (0, layer.inputs, 2), (0, 0, 0)]
+    places += [(0, 0, layer.fan_in + 1), (0, 1, 0xFFFF), (0, 0xFFFF, 0xFFFF), (0, 0x8000, 0x8000)]
+    for unit, first, count in places:
+        place = WEIGHTS.pack(layer.index, unit, first)
+        yield Opcode.READ_WEIGHTS, place + count.to_bytes(2, "little")
+        if 1 <= count <= WRITE_WEIGHTS_MAX:
+            yield Opcode.WRITE_WEIGHTS, place + encode_weights([1] * count)
+
+
+def bad_registers(layer):
+    """Registers that do not exist or cannot be written, and values they cannot take."""
+    for number in set(range(256)) - {*Register, *Counter}:
+        yield Opcode.READ_REGISTER, REGISTER.pack(layer.index, number)
+    for number in set(range(256)) - {*Register}:
+        yield Opcode.WRITE_REGISTER, REGISTER.pack(layer.index, number) + VALUE.pack(0)
+    limits = (layer.rate_shift_max, layer.margin_max, 1)
+    for register, limit in zip(Register, limits, strict=True):
+        for value in (limit + 1, 1 << 31, 0xFFFFFFFF, 0x10000, 0x100):
+            if value > limit:
+                place = REGISTER.pack(layer.index, register)
+                yield Opcode.WRITE_REGISTER, place + VALUE.pack(value)
+
+
+@cocotb.test()
+async def headers(dut):
+    """Unknown opcodes and lengths are refused before a payload comes."""
+    host = await begin(dut)
+    inputs = host.formats.network.inputs
+    allowed = {
+        Opcode.INFO: {0}, Opcode.INFER: {inputs}, Opcode.TRAIN: {1 + inputs},
+        Opcode.READ_WEIGHTS: {7}, Opcode.WRITE_WEIGHTS: set(range(7, 134, 2)),
+        Opcode.READ_REGISTER: {2}, Opcode.WRITE_REGISTER: {6}, Opcode.RESET: {0},
+    }  # fmt: skip
+    for opcode in range(8, 256):
+        await host.refused(bytes([SYNC, opcode, 0, 0]), FrameError.OPCODE, opcode)
+        await host.quiet()
+    for opcode, lengths in allowed.items():
+        close = {near for length in lengths for near in (length - 1, length + 1)}
+        far = {length | 1 << bit for length in lengths for bit in range(8, 16)}
+        for length in sorted((close | far | {0, 135, 0xFFFF}) - lengths - {-1}):
+            header = bytes([SYNC, opcode]) + length.to_bytes(2, "little")
+            await host.refused(header, FrameError.LENGTH, opcode)
+            await host.quiet()
+    await host.sample(train=True)
+    host.same_weights()
+
+
+@cocotb.test()
+async def flipped_bits(dut):
+    """A frame with any one bit flipped is refused, or not seen as a frame; it changes nothing."""
+    host = await begin(dut)
+    inputs = host.formats.network.inputs
+    if inputs > 100:
+        return  # the same logic; only long
+    frames = {
+        Opcode.TRAIN: bytes([1]) + bytes(range(inputs)),
+        Opcode.WRITE_WEIGHTS: WEIGHTS.pack(0, 0, 0) + encode_weights([-5, 77]),
+        Opcode.WRITE_REGISTER: REGISTER.pack(0, Register.LEARN) + VALUE.pack(0),
+        Opcode.RESET: b"",
+    }
+    for opcode, payload in frames.items():
+        whole = encode(Frame(opcode=opcode, payload=payload))
+        for bit in range(8 * len(whole)):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << bit % 8
+            host.source.send(*flipped)
+            if bit >= 8:
+                error = await host.frame()
+                assert error.opcode == Opcode.ERROR, f"{opcode.name}, bit {bit}"
+                assert error.payload[1] == flipped[1]
+            await host.quiet()
+    assert (host.core.beats, host.core.resets) == (0, 0)
+    await host.sample(train=True)
+    host.same_weights()
+
+
+@cocotb.test()
+async def cut_frames(dut):
+    """A frame that stops is answered by TIMEOUT, wherever it stops; the next one is served."""
+    host = await begin(dut)
+    inputs = host.formats.network.inputs
+    whole = encode(Frame(opcode=Opcode.TRAIN, payload=bytes([0]) + bytes(range(1, 256))[:inputs]
+                         + bytes(max(0, inputs - 255))))  # fmt: skip
+    for length in {*range(1, min(20, len(whole))), *range(len(whole) - 3, len(whole))}:
+        opcode = Opcode.TRAIN if length > 1 else 0
+        await host.refused(whole[:length], FrameError.TIMEOUT, opcode)
+        await host.sample(train=length % 2 == 0)
+    host.same_weights()
+
+
+@cocotb.test()
+async def timeout_clocks(dut):
+    """A pause one clock shorter than the timeout is none."""
+    host = await begin(dut)
+    request = encode(Frame(opcode=Opcode.INFO))
+    for pause, served in ((TIMEOUT - 2, True), (TIMEOUT + 2, False)):
+        host.source.send(*request[:3])
+        await host.source.sent()
+        await clocks(dut, pause)
+        host.source.send(*request[3:])
+        reply = await host.frame()
+        assert (reply.opcode == Opcode.INFO | REPLY) is served
+        await host.quiet()
+
+
+@cocotb.test()
+async def garbage(dut):
+    """Bytes between frames are skipped; after a bad header all are, until the line is silent."""
+    host = await begin(dut)
+    noise = [byte for byte in range(256) if byte != SYNC]
+    for _ in range(20):
+        host.source.send(*host.chance.sample(noise, host.chance.randrange(1, 40)))
+        await host.sample(train=True)
+    await host.refused(bytes([SYNC, Opcode.INFO, 1, 0]), FrameError.LENGTH, Opcode.INFO)
+    host.source.send(*noise[:30], *encode(Frame(opcode=Opcode.RESET)))
+    await host.quiet()
+    assert host.core.resets == 0
+    await host.refused(
+        encode(Frame(opcode=Opcode.RESET))[:-1] + b"?", FrameError.CRC, Opcode.RESET
+    )
+    await host.sample(train=True)
+    host.same_weights()
+
+
+@cocotb.test()
+async def bytes_while_serving(dut):
+    """What comes while a request is served is dropped, be it a frame."""
+    host = await begin(dut)
+    info, reset = (encode(Frame(opcode=opcode)) for opcode in (Opcode.INFO, Opcode.RESET))
+    host.source.send(*info, *reset)
+    assert (await host.frame()).opcode == Opcode.INFO | REPLY
+    await host.quiet()
+    assert host.core.resets == 0
+    await host.sample(train=True)
