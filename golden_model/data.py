@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import KEYS, Arrays, read_idx_folder, read_npz
+from golden_model.data_files import KEYS, read_idx_folder, read_npz
+from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.network import Network
 

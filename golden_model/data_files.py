@@ -5,17 +5,14 @@ dimension as a big-endian 32-bit integer, then the values.
 """
 
 import gzip
-import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from golden_model.files import Arrays, read_arrays
 from golden_model.spec.errors import SpecError
-
-Arrays = dict[str, NDArray[np.generic]]
-"""The arrays of a data set by key, not yet checked against a network."""
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_FILES = {
@@ -29,22 +26,13 @@ IDX_UINT8 = 8
 
 def read_npz(path: Path) -> Arrays:
     """The four arrays of an .npz file; :class:`SpecError` if it is none or lacks one."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in KEYS if key not in file.files]
-            if missing:
-                rule = f"an .npz data set holds {', '.join(KEYS)}"
-                remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
-                raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)
-            return {key: file[key] for key in KEYS}
-    except OSError as error:
-        rule = f"it cannot be read ({error.strerror or error})"
-        raise SpecError(f"data file {str(path)!r}", rule, "Name an .npz file") from error
-    except SpecError:
-        raise
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        rule = "it is not an .npz file of plain arrays"
-        raise SpecError(f"data file {str(path)!r}", rule, "Save it with numpy.savez") from error
+    arrays = read_arrays(path, "Name a file that numpy.savez wrote")
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        rule = f"an .npz data set holds {', '.join(KEYS)}"
+        remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
+        raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)
+    return {key: arrays[key] for key in KEYS}
 
 
 def read_idx_folder(folder: Path) -> Arrays | None:

@@ -12,11 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from golden_model.data import Dataset, load_data, natural_data
 from golden_model.engine import GoldenEngine
+from golden_model.files import replace_file
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from golden_model.training import EpochReport, train
-from golden_model.weight_file import load_weights, replace_file, save_weights
+from golden_model.weight_file import load_weights, save_weights
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)

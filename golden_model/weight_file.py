@@ -1,32 +1,17 @@
 """Trained weights in a file, with the network that they belong to."""
 
 import io
-import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from golden_model.engine import GoldenEngine
+from golden_model.files import read_arrays, replace_file
 from golden_model.spec.errors import SpecError
 from golden_model.spec.learner import Learner
 
 HEADER = ("fingerprint", "seed", "epochs")
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all: a reader sees the old content or the new."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        rule = f"it cannot be written ({error.strerror})"
-        remedy = "Name a file in an existing directory that you may write to"
-        raise SpecError(f"file {str(path)!r}", rule, remedy) from error
 
 
 def save_weights(path: Path, learner: Learner, epochs: int) -> None:
@@ -50,7 +35,7 @@ def load_weights(path: Path, learner: Learner) -> int:
         No weight of the learner has changed then.
     """
     network, layers = learner.formats.network, learner.formats.layers
-    arrays = _read(path)
+    arrays: dict[str, Any] = {**read_arrays(path, "Use a file that --save wrote")}
     missing = [key for key in (*HEADER, *(layer.name for layer in layers)) if key not in arrays]
     header = {key: int(arrays[key]) for key in HEADER if key in arrays and arrays[key].ndim == 0}
     if missing or len(header) < len(HEADER):
@@ -69,15 +54,3 @@ def load_weights(path: Path, learner: Learner) -> int:
     for layer in layers:
         learner.write_weights(layer.index, checked.read_weights(layer.index))
     return header["epochs"]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except OSError as error:
-        rule = f"it cannot be read ({error.strerror or error})"
-        raise SpecError(f"weight file {str(path)!r}", rule, "Use what --save wrote") from error
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        rule = "it is not an .npz file of arrays"
-        raise SpecError(f"weight file {str(path)!r}", rule, "Use what --save wrote") from error

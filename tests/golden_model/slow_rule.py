@@ -39,7 +39,9 @@ class SlowLayer:
             sizes = [[1, 2, 3, 2][(draw >> 29) & 0b11] for draw in row]
             self.m.append(signs)
             concordant = fmt.feedback == Feedback.SIGN_CONCORDANT
-            self.k.append([s * n for s, n in zip(signs, sizes, strict=True)] if concordant else signs)
+            self.k.append(
+                [s * n for s, n in zip(signs, sizes, strict=True)] if concordant else signs
+            )
 
     def weight(self, draw: int) -> int:
         top = draw >> (32 - self.fmt.init_bits)

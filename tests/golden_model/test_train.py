@@ -1,0 +1,248 @@
+"""The training command from end to end, and the loop behind it."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from golden_model.data import Dataset, load_data
+from golden_model.engine import GoldenEngine
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.toml import load_network
+from golden_model.train import main
+from golden_model.training import accuracy, set_rates, shuffled, train
+from golden_model.weight_file import load_weights, save_weights
+
+NETWORK = Network(
+    name="small",
+    inputs=4,
+    classes=3,
+    layers=(Dense(units=5), Dense(units=6)),
+    readout=Readout(),
+    learning=Learning(rate_schedule=(0, 1, 2)),
+)
+
+
+@pytest.fixture
+def formats() -> FormattedNetwork:
+    return infer_formats(NETWORK)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    full = load_data("random", NETWORK)
+    return Dataset(
+        name="some",
+        x_train=full.x_train[:230],
+        y_train=full.y_train[:230],
+        x_test=full.x_test[:90],
+        y_test=full.y_test[:90],
+    )
+
+
+def command(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def weights_of(engine: GoldenEngine) -> list[list[list[int]]]:
+    return [engine.read_weights(n).tolist() for n in range(len(engine.formats.layers))]
+
+
+def test_digits_from_end_to_end(tmp_path: Path) -> None:
+    saved, record = tmp_path / "weights.npz", tmp_path / "record.json"
+    words = ["--network", "digits", "--epochs", 5, "--save", saved, "--json", record]
+    result = command(*words)
+    assert result.exit_code == 0, result.output
+    epochs = json.loads(record.read_text())["epochs"]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3, 4, 5]
+    last = epochs[-1]
+    assert last["accuracy"]["layer0"] > 0.9
+    assert last["accuracy"]["readout"] > 0.9
+    assert last["unchanged_everywhere"] <= min(last["unchanged"].values())
+    assert 0.2 < last["unchanged"]["layer0"] < 0.9
+    for line, epoch in zip(result.output.splitlines()[1:], epochs, strict=True):
+        assert f"epoch {epoch['epoch']}" in line
+        assert f"readout {epoch['accuracy']['readout']:.2%}" in line
+        assert f"weight: {epoch['unchanged_everywhere']:.1%}" in line
+    engine = GoldenEngine(infer_formats(load_network("digits")))
+    assert load_weights(saved, engine) == 5
+    test = load_data("digits", engine.formats.network)
+    assert accuracy(engine, test) == last["accuracy"]
+
+
+def test_two_and_one_epochs_are_three(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
+    digits = ("--network", "digits", "--seed", 7)
+    assert command(*digits, "--epochs", 3, "--save", whole).exit_code == 0
+    assert command(*digits, "--epochs", 2, "--save", parts).exit_code == 0
+    assert whole.read_bytes() != parts.read_bytes()
+    assert command(*digits, "--epochs", 1, "--load", parts, "--save", parts).exit_code == 0
+    with np.load(whole) as one, np.load(parts) as other:
+        assert sorted(one.files) == sorted(other.files)
+        assert all(np.array_equal(one[key], other[key]) for key in one.files)
+
+
+def test_weights_of_another_seed_or_network_are_refused(tmp_path: Path) -> None:
+    saved = tmp_path / "weights.npz"
+    words = ("--data", "random", "--epochs", 1)
+    assert command("--network", "digits", "--seed", 3, *words, "--save", saved).exit_code == 0
+    result = command("--network", "digits", *words, "--load", saved)
+    assert (result.exit_code, "Use --seed 3" in result.output) == (2, True)
+    result = command("--network", "digits-deep", "--seed", 3, *words, "--load", saved)
+    assert (result.exit_code, "lacks layer1" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--network", "digit"], "Did you mean 'digits'"),
+        (["--network", "digits", "--data", "mnits"], "Did you mean 'mnist'"),
+        (["--network", "digits", "--load", "absent.npz"], "cannot be read"),
+        (["--network", "digits", "--save", "absent/w.npz"], "no directory 'absent'"),
+        (["--network", "digits", "--data", "mnist", "--data-dir", "absent"], "mnist.npz"),
+        (["--network", "digits", "--epochs", "0"], "x>=1"),
+    ],
+)
+def test_wrong_words_get_one_message(words: list[str], message: str) -> None:
+    result = command(*words)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_what_was_saved_survives_a_failing_write(
+    tmp_path: Path, formats: FormattedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "weights.npz"
+    engine = GoldenEngine(formats)
+    save_weights(saved, engine, 1)
+    before = saved.read_bytes()
+
+    def half_written(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", half_written)
+        with pytest.raises(SpecError, match="No space left"):
+            save_weights(saved, engine, 2)
+    assert saved.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_a_weight_file_that_does_not_fit_changes_nothing(
+    tmp_path: Path, formats: FormattedNetwork
+) -> None:
+    saved, engine = tmp_path / "weights.npz", GoldenEngine(formats)
+    save_weights(saved, engine, 1)
+    before = weights_of(engine)
+    with np.load(saved) as file:
+        arrays = dict(file)
+    arrays["layer0"] = arrays["layer0"] + 1
+    for wrong in (arrays["readout"][:, 1:], arrays["readout"] + 40000, np.zeros((3, 7))):
+        np.savez(saved, **{**arrays, "readout": wrong})
+        with pytest.raises(SpecError, match="readout"):
+            load_weights(saved, engine)
+        assert weights_of(engine) == before
+
+
+def test_layer_by_layer_changes_one_layer_at_a_time(
+    formats: FormattedNetwork, data: Dataset
+) -> None:
+    engine = GoldenEngine(formats)
+    before, stages = weights_of(engine), []
+    for report in train(engine, data, epochs=2, layer_by_layer=True):
+        stages.append(report.stage)
+        learning = [layer.name for layer in formats.layers].index(report.stage)
+        after = weights_of(engine)
+        assert [old != new for old, new in zip(before, after, strict=True)] == [
+            n == learning for n in range(3)
+        ]
+        frozen = [share for name, share in report.unchanged.items() if name != report.stage]
+        assert frozen == [1.0, 1.0]
+        assert report.unchanged_everywhere == report.unchanged[report.stage] < 1
+        before = after
+    assert stages == ["layer0", "layer0", "layer1", "layer1", "readout", "readout"]
+
+
+def test_all_at_once_changes_every_layer_and_repeats(
+    formats: FormattedNetwork, data: Dataset
+) -> None:
+    one, two = GoldenEngine(formats), GoldenEngine(formats)
+    before = weights_of(one)
+    learnt = [0]
+    reports = list(train(one, data, epochs=2, advance=lambda n: learnt.append(learnt[-1] + n)))
+    assert learnt[-1] == 460
+    again = list(train(two, data, epochs=2))
+    assert [r.accuracy for r in reports] == [r.accuracy for r in again]
+    assert weights_of(one) == weights_of(two)
+    assert all(old != new for old, new in zip(before, weights_of(one), strict=True))
+    updates = [one.read_register(n, Counter.UPDATES) for n in range(3)]
+    for layer, count in zip(formats.layers, updates, strict=True):
+        shares = [1 - report.unchanged[layer.name] for report in reports]
+        assert sum(shares) * 230 == pytest.approx(count)
+
+
+def test_samples_are_sent_once_each_in_the_epochs_order(
+    formats: FormattedNetwork, data: Dataset
+) -> None:
+    engine = GoldenEngine(formats)
+    list(train(engine, data, epochs=2))
+    by_hand = GoldenEngine(formats)
+    for epoch in range(2):
+        for n in range(3):
+            rate_shift = formats.layers[n].rate_shift + epoch
+            by_hand.write_register(n, Register.RATE_SHIFT, rate_shift)
+        order = np.random.RandomState([1, epoch]).permutation(230)
+        for index in order:
+            by_hand.send(data.x_train[index], int(data.y_train[index]))
+    assert weights_of(engine) == weights_of(by_hand)
+
+
+def test_epochs_are_shuffled_by_seed_and_number(formats: FormattedNetwork) -> None:
+    first, second = shuffled(formats, 100, 0), shuffled(formats, 100, 1)
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == shuffled(formats, 100, 0).tolist()
+
+
+def test_rates_follow_the_schedule(formats: FormattedNetwork) -> None:
+    engine = GoldenEngine(formats)
+    for epoch, step in enumerate([0, 1, 2, 2]):
+        set_rates(engine, epoch)
+        rates = [engine.read_register(n, Register.RATE_SHIFT) for n in range(3)]
+        assert rates == [5 + step, 2 + step, 2 + step]
+
+
+def test_evaluation_disturbs_nothing(formats: FormattedNetwork, data: Dataset) -> None:
+    engine = GoldenEngine(formats)
+    list(train(engine, data, epochs=1))
+    before, traces = weights_of(engine), [trace.scores.tolist() for trace in engine.traces()]
+    shares = accuracy(engine, data)
+    assert weights_of(engine) == before
+    assert [trace.scores.tolist() for trace in engine.traces()] == traces
+    assert [engine.read_register(n, Counter.SAMPLES) for n in range(3)] == [230] * 3
+    right = np.zeros(3)
+    for sample, label in zip(data.x_test, data.y_test, strict=True):
+        engine.send(sample)
+        right += [trace.predicted == label for trace in engine.traces()]
+    assert list(shares.values()) == (right / len(data.x_test)).tolist()
+
+
+@pytest.mark.skipif("LOAM_DATA" not in os.environ, reason="needs MNIST files in LOAM_DATA")
+def test_a_tenth_of_an_epoch_of_mnist_learns() -> None:
+    engine = GoldenEngine(infer_formats(load_network("mnist")))
+    full = load_data("mnist", engine.formats.network)
+    data = replace(full, x_train=full.x_train[:6000], y_train=full.y_train[:6000])
+    (report,) = train(engine, data, epochs=1)
+    assert report.accuracy["layer0"] > 0.88
+    assert report.accuracy["readout"] > 0.75
