@@ -36,7 +36,9 @@ struct Simulation {
     std::vector<Agent *> agents;
 };
 
+// The value of an outline exists only once it is asked for, which is slow.
 uint64_t read(const cxxrtl_object *object) {
+    if (object->outline) cxxrtl_outline_eval(object->outline);
     uint64_t value = object->curr[0];
     if (object->width > 32) value |= uint64_t(object->curr[1]) << 32;
     return value;
@@ -66,9 +68,31 @@ void sample(Agent &agent, uint64_t clock) {
     for (auto *column : agent.columns) agent.data.push_back(read(column));
 }
 
+// Between edges, with everything that follows from inputs and state.
 void settle(Simulation &simulation) {
     write(simulation.clock, 0);
     cxxrtl_step(simulation.handle);
+}
+
+// One clock. A flattened design without combinational loops settles in one evaluation, so the one
+// at the rising edge shows what streams and probes see just before it, and finds the next state.
+bool clock(Simulation &simulation) {
+    bool finished = true;
+    for (auto *agent : simulation.agents) drive(*agent);
+    write(simulation.clock, 1);
+    if (!cxxrtl_eval(simulation.handle)) {
+        fprintf(stderr, "the design has a combinational loop\n");
+        abort();
+    }
+    for (auto *agent : simulation.agents) {
+        sample(*agent, simulation.clocks);
+        finished &= agent->finished();
+    }
+    cxxrtl_commit(simulation.handle);
+    write(simulation.clock, 0);
+    cxxrtl_commit(simulation.handle);
+    simulation.clocks++;
+    return finished;
 }
 
 }  // namespace
@@ -94,10 +118,7 @@ void loam_names(Simulation *simulation,
     cxxrtl_enum(simulation->handle, nullptr, each);
 }
 
-uint64_t loam_read(cxxrtl_object *object) {
-    if (object->outline) cxxrtl_outline_eval(object->outline);
-    return read(object);
-}
+uint64_t loam_read(cxxrtl_object *object) { return read(object); }
 
 void loam_write(cxxrtl_object *object, uint64_t value) { write(object, value); }
 
@@ -132,33 +153,15 @@ uint64_t loam_done(Agent *agent) { return agent->done; }
 // Returns whether that was reached.
 int loam_run(Simulation *simulation, uint64_t limit, cxxrtl_object *until) {
     bool reached = false;
-    for (uint64_t n = 0; n < limit && !reached; n++) {
-        bool finished = true;
-        for (auto *agent : simulation->agents) drive(*agent);
-        settle(*simulation);
-        for (auto *agent : simulation->agents) {
-            sample(*agent, simulation->clocks);
-            finished &= agent->finished();
-        }
-        reached = finished && (!until || read(until));
-        write(simulation->clock, 1);
-        cxxrtl_step(simulation->handle);
-        simulation->clocks++;
-    }
+    for (uint64_t n = 0; n < limit && !reached; n++)
+        reached = clock(*simulation) && (!until || (settle(*simulation), read(until)));
     for (auto *agent : simulation->agents) drive(*agent);
     settle(*simulation);
     return reached;
 }
 
 void loam_step(Simulation *simulation, uint64_t count) {
-    for (uint64_t n = 0; n < count; n++) {
-        for (auto *agent : simulation->agents) drive(*agent);
-        settle(*simulation);
-        for (auto *agent : simulation->agents) sample(*agent, simulation->clocks);
-        write(simulation->clock, 1);
-        cxxrtl_step(simulation->handle);
-        simulation->clocks++;
-    }
+    for (uint64_t n = 0; n < count; n++) clock(*simulation);
     settle(*simulation);
 }
 
