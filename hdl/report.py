@@ -26,7 +26,7 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
             folding.lanes
             * (
                 -(-layer.weight_bits // bits) * folding.hard_forward
-                + -(-folding.step_bits(layer) // bits) * folding.hard_update
+                + -(-folding.gradient_operand_bits(layer) // bits) * folding.hard_update
             )
             for layer, folding in layers
         )
