@@ -133,7 +133,7 @@ def _run(
 ) -> int:
     """Exit status of `command`; its output goes to the log, and what is going on to `say`."""
     with (
-        (folder / LOG).open("w", encoding="utf-8") as log,
+        (folder / LOG).open("w", encoding="utf-8", buffering=1) as log,
         subprocess.Popen(
             command,
             cwd=folder,
