@@ -149,6 +149,10 @@ class Source(_Driver):
         """Offer `payloads` after those sent before; returns at once."""
         self._queue.extend(streams.encode(self.shape, payload) for payload in payloads)
 
+    def send_raw(self, words: streams.Words) -> None:
+        """The same for payloads that :func:`sim.streams.pack` made."""
+        self._queue.extend(words.tolist())
+
     async def sent(self, limit: int = 100_000) -> None:
         """Wait until everything has been taken; fails after `limit` clocks."""
         for _ in range(limit):

@@ -1,0 +1,50 @@
+"""Train the RTL of a network under cocotb in Verilator, for sim.compare.
+
+cocotb runs in the simulator's process: samples go there in a file, the record comes back in one.
+"""
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.passes.stages import ScheduledNetwork
+from hdl.rtl.core import Core
+from sim.bench import Bench
+from sim.compiler import BUILD
+from sim.record import Advance, Record
+from sim.runner import run_design
+
+TASK_VARIABLE = "LOAM_TASK"
+RECORD_VARIABLE = "LOAM_RECORD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the simulator's process needs to know: samples of shape ``[n, inputs]``, labels."""
+
+    schedule: ScheduledNetwork
+    samples: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+def train(
+    schedule: ScheduledNetwork,
+    samples: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    advance: Advance = lambda done: None,
+) -> Record:
+    """Train a fresh core on all samples; :class:`sim.runner.BenchFailure` if it gets stuck."""
+    name = schedule.formats.network.name
+    bench = Bench(module="sim.verilated_core", designs={name: lambda: Core(schedule)})
+    folder = BUILD.resolve() / "verilated"
+    folder.mkdir(parents=True, exist_ok=True)
+    task, record = folder / f"{name}.task", folder / f"{name}.record"
+    record.unlink(missing_ok=True)
+    task.write_bytes(pickle.dumps(Task(schedule=schedule, samples=samples, labels=labels)))
+    run_design(bench, name, extra={TASK_VARIABLE: str(task), RECORD_VARIABLE: str(record)})
+    advance(len(samples))
+    found = pickle.loads(record.read_bytes())
+    assert isinstance(found, Record)
+    return found
