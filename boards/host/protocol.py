@@ -28,15 +28,15 @@ class LinkError(Exception):
     """The far end did not answer as the frames say; the message says what to look at."""
 
 
-class NoAnswer(LinkError):  # noqa: N818  # names what happened
+class NoAnswer(LinkError):
     """Nothing came back, or a reply broke off."""
 
 
-class BadReply(LinkError):  # noqa: N818
+class BadReply(LinkError):
     """A reply's check does not hold, or it answers something else."""
 
 
-class Refused(LinkError):  # noqa: N818
+class Refused(LinkError):
     """The chip refused a request, which has changed nothing.
 
     Members
@@ -49,7 +49,7 @@ class Refused(LinkError):  # noqa: N818
 
     def __init__(self, error: int, opcode: int) -> None:
         self.error, self.opcode = error, opcode
-        names = {**{int(item): item.name for item in FrameError}}
+        names = {int(item): item.name for item in FrameError}
         asked = {int(item): item.name for item in Opcode}
         super().__init__(
             f"the chip refused {asked.get(opcode, f'opcode {opcode:#04x}')}: "
@@ -150,7 +150,7 @@ def read_reply(read: Read, opcode: Opcode) -> bytes:
 
 
 def decode_result(payload: bytes, classes: int) -> Result:
-    """From the payload of a reply to INFER or TRAIN; raises :class:`BadReply` for a wrong length."""
+    """From the payload of a reply to INFER or TRAIN; :class:`BadReply` for a wrong length."""
     if len(payload) != 4 * classes + 1:
         raise BadReply(f"{classes} scores and a class take {4 * classes + 1} bytes, "
                        f"{len(payload)} came")  # fmt: skip

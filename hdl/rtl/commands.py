@@ -172,7 +172,8 @@ class Commands(wiring.Component):
             m.d.comb += reply.active.eq(1)
             m.d.comb += [self.header.valid.eq(1), self.request.ready.eq(self.header.ready)]
             with m.If(reply.error == 0):
-                for opcode, port in zip(READS, (self.core.i_weight, self.core.i_register)):
+                pairs = zip(READS, (self.core.i_weight, self.core.i_register), strict=True)
+                for opcode, port in pairs:
                     with m.If((self.request.payload.opcode == opcode) & ~asked):
                         m.d.comb += port.valid.eq(1)
                         m.d.sync += asked.eq(port.ready)

@@ -228,61 +228,68 @@ class FrameReceiver(wiring.Component):
             self.crc.data.eq(self.i.payload),
             self.request.payload.eq(request),
         ]
-
-        @contextmanager
-        def byte_of_frame(state):
-            """A state that waits for a byte, and what it does with it."""
-            with m.State(state):
-                with m.If(take):
-                    yield
-                with m.Elif(timer.expired):
-                    m.d.sync += request.error.eq(FrameError.TIMEOUT)
-                    m.next = "OFFER"
-
         with m.FSM():
             with m.State("HUNT"):
                 m.d.comb += [buffer.clear.eq(1), self.crc.start.eq(1)]
                 m.d.sync += [request.opcode.eq(0), request.error.eq(0)]
                 with m.If(take & (self.i.payload == SYNC)):
                     m.next = "OPCODE"
-            with byte_of_frame("OPCODE"):
-                m.d.comb += self.crc.valid.eq(1)
-                m.d.sync += request.opcode.eq(self.i.payload)
-                m.next = "LENGTH-LOW"
-            for state, following in ("LENGTH-LOW", "LENGTH-HIGH"), ("LENGTH-HIGH", "HEADER"):
-                with byte_of_frame(state):
-                    m.d.comb += self.crc.valid.eq(1)
-                    m.d.sync += request.length.eq(Cat(request.length[8:], self.i.payload))
-                    m.next = following
-            with m.State("HEADER"):
-                m.d.comb += self.i.ready.eq(0)
-                m.d.sync += request.error.eq(header.error)
-                m.next = "PAYLOAD"
-                with m.If(header.error != 0):
-                    m.next = "OFFER"
-            with m.State("PAYLOAD"):
-                m.d.comb += [self.i.ready.eq(~buffer.full), buffer.write.eq(take)]
-                m.d.comb += self.crc.valid.eq(take)
-                with m.If(buffer.full):
-                    m.next = "CRC-LOW"
-                with m.Elif(timer.expired & ~take):
-                    m.d.sync += request.error.eq(FrameError.TIMEOUT)
-                    m.next = "OFFER"
-            with byte_of_frame("CRC-LOW"):
-                with m.If(self.i.payload != self.crc.crc[:8]):
-                    m.d.sync += request.error.eq(FrameError.CRC)
-                m.next = "CRC-HIGH"
-            with byte_of_frame("CRC-HIGH"):
-                m.d.comb += buffer.clear.eq(1)
-                with m.If(self.i.payload != self.crc.crc[8:]):
-                    m.d.sync += request.error.eq(FrameError.CRC)
-                m.next = "OFFER"
+            self._header_states(m, request, timer, header)
+            self._payload_states(m, request, timer, buffer)
             with m.State("OFFER"):
                 m.d.comb += [self.request.valid.eq(1), buffer.read.eq(1)]
                 with m.If(self.request.ready):
                     m.next = "HUNT"
                     with m.If(request.error.matches(FrameError.OPCODE, FrameError.LENGTH)):
                         m.next = "SKIP"
-            with m.State("SKIP"), m.If(timer.expired):
-                m.next = "HUNT"
+            with m.State("SKIP"):
+                with m.If(timer.expired):
+                    m.next = "HUNT"
         return m
+
+    @contextmanager
+    def _byte(self, m, state, request, timer):
+        """A state that waits for a byte, but not for ever, and what it does with it."""
+        with m.State(state):
+            with m.If(self.i.valid & self.i.ready):
+                yield
+            with m.Elif(timer.expired):
+                m.d.sync += request.error.eq(FrameError.TIMEOUT)
+                m.next = "OFFER"
+
+    def _header_states(self, m, request, timer, header) -> None:
+        with self._byte(m, "OPCODE", request, timer):
+            m.d.comb += self.crc.valid.eq(1)
+            m.d.sync += request.opcode.eq(self.i.payload)
+            m.next = "LENGTH-LOW"
+        for state, following in ("LENGTH-LOW", "LENGTH-HIGH"), ("LENGTH-HIGH", "HEADER"):
+            with self._byte(m, state, request, timer):
+                m.d.comb += self.crc.valid.eq(1)
+                m.d.sync += request.length.eq(Cat(request.length[8:], self.i.payload))
+                m.next = following
+        with m.State("HEADER"):
+            m.d.comb += self.i.ready.eq(0)
+            m.d.sync += request.error.eq(header.error)
+            m.next = "PAYLOAD"
+            with m.If(header.error != 0):
+                m.next = "OFFER"
+
+    def _payload_states(self, m, request, timer, buffer) -> None:
+        with m.State("PAYLOAD"):
+            take = self.i.valid & self.i.ready
+            m.d.comb += [self.i.ready.eq(~buffer.full), buffer.write.eq(take)]
+            m.d.comb += self.crc.valid.eq(take)
+            with m.If(buffer.full):
+                m.next = "CRC-LOW"
+            with m.Elif(timer.expired & ~take):
+                m.d.sync += request.error.eq(FrameError.TIMEOUT)
+                m.next = "OFFER"
+        with self._byte(m, "CRC-LOW", request, timer):
+            with m.If(self.i.payload != self.crc.crc[:8]):
+                m.d.sync += request.error.eq(FrameError.CRC)
+            m.next = "CRC-HIGH"
+        with self._byte(m, "CRC-HIGH", request, timer):
+            m.d.comb += buffer.clear.eq(1)
+            with m.If(self.i.payload != self.crc.crc[8:]):
+                m.d.sync += request.error.eq(FrameError.CRC)
+            m.next = "OFFER"

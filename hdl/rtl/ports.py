@@ -13,10 +13,8 @@ from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
 """One activation of a sample; label and learn stay the same for all beats of a sample."""
 
-WEIGHT_REQUEST = data.StructLayout(
-    {"layer": 8, "unit": 16, "input": 16, "write": 1, "value": 16}
-)
-"""Access to one weight; a read is answered by one beat of 16 bits, sign-extended, a write is not."""
+WEIGHT_REQUEST = data.StructLayout({"layer": 8, "unit": 16, "input": 16, "write": 1, "value": 16})
+"""Access to one weight; a read is answered by one beat of 16 bits, sign-extended."""
 
 REGISTER_REQUEST = data.StructLayout({"layer": 8, "number": 8, "write": 1, "value": 32})
 """Access to one register or counter; a read is answered by one beat of 32 bits."""

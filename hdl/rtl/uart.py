@@ -10,8 +10,8 @@ from golden_model.spec.errors import SpecError
 DIVISOR_MIN = 4
 """Fewer clocks per bit leave no room to find the middle of a bit."""
 BAUD_ERROR_MAX = 0.02
-"""Ten bits sampled in their middle forgive 4 % between both ends, of which each may spend half; below
-8 clocks per bit the middle is so coarse that the other end should be right within 2 %."""
+"""Ten bits sampled in their middle forgive 4 % between both ends, and each may spend half of it;
+below 8 clocks per bit the middle is so coarse that the other end should be right within 2 %."""
 
 
 def uart_divisor(clock_hz: float, baud: int) -> int:
@@ -31,8 +31,12 @@ def uart_divisor(clock_hz: float, baud: int) -> int:
         raise SpecError(f"baud = {baud}", rule, f"The largest that fits is {largest}")
     error = abs(clock_hz / divisor / baud - 1)
     if error > BAUD_ERROR_MAX:
-        rule = f"{clock_hz / 1e6:g} MHz divided by {divisor} misses it by {error:.1%}, more than 2 %"
-        raise SpecError(f"baud = {baud}", rule, f"The nearest that fits is {clock_hz / divisor:.0f}")
+        rule = (
+            f"{clock_hz / 1e6:g} MHz divided by {divisor} misses it by {error:.1%}, more than 2 %"
+        )
+        raise SpecError(
+            f"baud = {baud}", rule, f"The nearest that fits is {clock_hz / divisor:.0f}"
+        )
     return divisor
 
 

@@ -29,7 +29,7 @@ from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.golden_core import GoldenCore
 
-TIMEOUT = 60
+TIMEOUT = 25
 """Clocks; a real link waits TIMEOUT_MS."""
 
 NETWORKS = {
@@ -39,7 +39,7 @@ NETWORKS = {
     ),
     "smallest": Network(name="smallest", inputs=1, classes=2, layers=(Dense(units=1),)),
     "long-rows": Network(
-        name="long-rows", inputs=300, classes=256, layers=(Dense(units=2), Dense(units=5)),
+        name="long-rows", inputs=150, classes=256, layers=(Dense(units=2), Dense(units=5)),
         learning=Learning(loss="squared-hinge"),
     ),
 }  # fmt: skip
@@ -127,7 +127,7 @@ class Host:
     async def quiet(self) -> None:
         """Long enough that the link waits for a new frame; it has nothing more to say."""
         await self.source.sent()
-        await clocks(self.dut, 2 * TIMEOUT)
+        await clocks(self.dut, TIMEOUT + 15)
         assert self.sink.untaken() == []
 
     async def sample(self, *, train: bool) -> None:
@@ -168,7 +168,7 @@ async def requests(dut, regime):
     formats = host.formats
     layers, network = formats.layers, formats.network
     info = INFO.pack(VERSION, len(layers), network.classes, network.inputs, network.fingerprint)
-    for round in range(2):
+    for round in range(2 if network.classes < 100 else 1):
         assert await host.ask(Opcode.INFO) == info
         for train in (True, False, True, True):
             await host.sample(train=train)
@@ -252,9 +252,10 @@ def bad_places(layer):
 
 def bad_registers(layer):
     """Registers that do not exist or cannot be written, and values they cannot take."""
-    for number in set(range(256)) - {*Register, *Counter}:
+    unknown = (3, 15, 18, 32, 64, 128, 144, 255)
+    for number in unknown:
         yield Opcode.READ_REGISTER, REGISTER.pack(layer.index, number)
-    for number in set(range(256)) - {*Register}:
+    for number in (*unknown, *Counter):
         yield Opcode.WRITE_REGISTER, REGISTER.pack(layer.index, number) + VALUE.pack(0)
     limits = (layer.rate_shift_max, layer.margin_max, 1)
     for register, limit in zip(Register, limits, strict=True):
@@ -274,13 +275,13 @@ async def headers(dut):
         Opcode.READ_WEIGHTS: {7}, Opcode.WRITE_WEIGHTS: set(range(7, 134, 2)),
         Opcode.READ_REGISTER: {2}, Opcode.WRITE_REGISTER: {6}, Opcode.RESET: {0},
     }  # fmt: skip
-    for opcode in range(8, 256):
+    for opcode in (8, 16, 32, 64, 0x7F, 0x80, 0x81, 0xFF):
         await host.refused(bytes([SYNC, opcode, 0, 0]), FrameError.OPCODE, opcode)
         await host.quiet()
     for opcode, lengths in allowed.items():
-        close = {near for length in lengths for near in (length - 1, length + 1)}
-        far = {length | 1 << bit for length in lengths for bit in range(8, 16)}
-        for length in sorted((close | far | {0, 135, 0xFFFF}) - lengths - {-1}):
+        far = {length + (1 << bit) for length in (min(lengths), max(lengths)) for bit in (8, 15)}
+        unlike = {min(lengths) - 1, min(lengths) + 1, max(lengths) - 1, max(lengths) + 1, 0xFFFF}
+        for length in sorted((far | unlike) - lengths - {-1}):
             header = bytes([SYNC, opcode]) + length.to_bytes(2, "little")
             await host.refused(header, FrameError.LENGTH, opcode)
             await host.quiet()
@@ -293,10 +294,10 @@ async def flipped_bits(dut):
     """A frame with any one bit flipped is refused, or not seen as a frame; it changes nothing."""
     host = await begin(dut)
     inputs = host.formats.network.inputs
-    if inputs > 100:
-        return  # the same logic; only long
+    if inputs > 20:
+        return  # two-layers has shown it; here frames are only longer
     frames = {
-        Opcode.TRAIN: bytes([1]) + bytes(range(inputs)),
+        Opcode.TRAIN: bytes([1, *range(inputs)]),
         Opcode.WRITE_WEIGHTS: WEIGHTS.pack(0, 0, 0) + encode_weights([-5, 77]),
         Opcode.WRITE_REGISTER: REGISTER.pack(0, Register.LEARN) + VALUE.pack(0),
         Opcode.RESET: b"",
@@ -322,9 +323,8 @@ async def cut_frames(dut):
     """A frame that stops is answered by TIMEOUT, wherever it stops; the next one is served."""
     host = await begin(dut)
     inputs = host.formats.network.inputs
-    whole = encode(Frame(opcode=Opcode.TRAIN, payload=bytes([0]) + bytes(range(1, 256))[:inputs]
-                         + bytes(max(0, inputs - 255))))  # fmt: skip
-    for length in {*range(1, min(20, len(whole))), *range(len(whole) - 3, len(whole))}:
+    whole = encode(Frame(opcode=Opcode.TRAIN, payload=bytes([0, *range(inputs)])))
+    for length in {*range(1, min(8, len(whole))), *range(len(whole) - 3, len(whole))}:
         opcode = Opcode.TRAIN if length > 1 else 0
         await host.refused(whole[:length], FrameError.TIMEOUT, opcode)
         await host.sample(train=length % 2 == 0)
@@ -358,9 +358,7 @@ async def garbage(dut):
     host.source.send(*noise[:30], *encode(Frame(opcode=Opcode.RESET)))
     await host.quiet()
     assert host.core.resets == 0
-    await host.refused(
-        encode(Frame(opcode=Opcode.RESET))[:-1] + b"?", FrameError.CRC, Opcode.RESET
-    )
+    await host.refused(encode(Frame(opcode=Opcode.RESET))[:-1] + b"?", FrameError.CRC, Opcode.RESET)
     await host.sample(train=True)
     host.same_weights()
 

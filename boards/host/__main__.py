@@ -1,0 +1,176 @@
+"""Talk to a board: ``python -m boards.host train --port /dev/ttyUSB1 --network mnist``."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import serial
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from boards.host.driver import Board
+from boards.host.protocol import LinkError
+from boards.host.serial_port import open_port
+from golden_model.data import Dataset, load_data, natural_data
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
+from golden_model.training import train as run_training
+from golden_model.weight_file import load_weights, save_weights
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+BAUD = 1_000_000
+CONSOLE = Console(highlight=False, soft_wrap=True)
+
+
+@click.group()
+def main() -> None:
+    """Train, question and inspect the network on a board over its serial port."""
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a connection, and the board for its first argument."""
+
+    @click.option("--port", required=True, help="Serial port, for example /dev/ttyUSB1.")
+    @click.option("--network", required=True, help="What was built: a name or a .toml file.")
+    @click.option("--baud", default=BAUD, show_default=True, type=click.IntRange(1))
+    @functools.wraps(command)
+    def run(port: str, network: str, baud: int, **options: Any) -> None:
+        try:
+            formats = infer_formats(load_network(network))
+            with open_port(port, baud, formats) as transport:
+                command(Board(transport, formats), **options)
+        except SpecError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        except (LinkError, serial.SerialException) as error:
+            click.echo(f"error: {error}.", err=True)
+            sys.exit(1)
+
+    return main.command()(run)
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that choose a data set."""
+    command = click.option("--data-dir", type=FOLDER, help="Where MNIST files are.")(command)
+    return click.option("--data", "data_name", help="A known set or an .npz file.")(command)
+
+
+def _dataset(board: Board, name: str | None, folder: Path | None) -> Dataset:
+    network = board.formats.network
+    return load_data(name or natural_data(network), network, folder)
+
+
+@connected
+def info(board: Board) -> None:
+    """Show what the chip is, and each layer's registers and counters."""
+    found = board.info()
+    network = board.formats.network
+    CONSOLE.print(
+        f"{network.name}: {found.inputs} inputs, {found.classes} classes, {found.layers} layers, "
+        f"fingerprint {found.fingerprint:08x}, frames of version {found.version}"
+    )
+    numbers = [*Register, *Counter]
+    table = Table("layer", *(number.name.lower().replace("_", " ") for number in numbers))
+    for layer in board.formats.layers:
+        values = [board.read_register(layer.index, number) for number in numbers]
+        table.add_row(layer.name, *map(str, values))
+    CONSOLE.print(table)
+
+
+@connected
+@data_options
+@click.option("--epochs", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--layer-by-layer", is_flag=True, help="Lowest layer first, then freeze it.")
+@click.option("--reset/--no-reset", default=True, help="Start from the initial weights [default].")
+@click.option("--load", type=FILE, help="Start from weights that --save wrote.")
+@click.option("--save", type=FILE, help="Write the weights after every epoch.")
+def train(
+    board: Board,
+    data_name: str | None,
+    data_dir: Path | None,
+    *,
+    epochs: int,
+    layer_by_layer: bool,
+    reset: bool,
+    load: Path | None,
+    save: Path | None,
+) -> None:
+    """Train the chip with the loop that trains the golden model; prints accuracy per epoch."""
+    data = _dataset(board, data_name, data_dir)
+    if reset:
+        board.reset()
+    first_epoch = load_weights(load, board) if load else 0
+    stages = len(board.formats.layers) if layer_by_layer else 1
+    with _progress() as progress:
+        bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
+        reports = run_training(
+            board,
+            data,
+            epochs=epochs,
+            first_epoch=first_epoch,
+            layer_by_layer=layer_by_layer,
+            advance=lambda samples: progress.advance(bar, samples),
+        )
+        for number, report in enumerate(reports, first_epoch + 1):
+            stage = "" if report.stage == "all" else f" of {report.stage}"
+            shares = ", ".join(f"{name} {share:.2%}" for name, share in report.accuracy.items())
+            progress.console.print(
+                f"epoch {report.epoch}{stage}  test accuracy: {shares}  "
+                f"({report.seconds:.1f} s, {report.samples / report.seconds:.0f} samples/s)"
+            )
+            if save:
+                save_weights(save, board, number)
+
+
+@connected
+@data_options
+@click.option("--samples", type=click.IntRange(1), help="Only the first so many of the test set.")
+def infer(
+    board: Board, data_name: str | None, data_dir: Path | None, *, samples: int | None
+) -> None:
+    """Have the chip answer the test set; prints its accuracy."""
+    data = _dataset(board, data_name, data_dir)
+    x, y = data.x_test[:samples], data.y_test[:samples]
+    with _progress() as progress:
+        for sample in progress.track(x, description="answering"):
+            board.send(sample)
+    predicted = np.array([result.predicted for result in board.results()])
+    CONSOLE.print(f"accuracy {np.mean(predicted == y):.2%} of {len(y)} test samples")
+
+
+@connected
+@click.argument("file", type=FILE)
+@click.option("--epochs", default=0, help="How many the weights have seen, noted in the file.")
+def read_weights(board: Board, file: Path, *, epochs: int) -> None:
+    """Save the chip's weights in FILE, as golden_model.train --save does."""
+    save_weights(file, board, epochs)
+
+
+@connected
+@click.argument("file", type=FILE)
+def write_weights(board: Board, file: Path) -> None:
+    """Give the chip the weights in FILE, from golden_model.train --save or read-weights."""
+    load_weights(file, board)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=CONSOLE,
+        transient=True,
+        disable=not CONSOLE.is_terminal,
+    )
+
+
+if __name__ == "__main__":
+    main()
