@@ -80,7 +80,7 @@ class LayerTimeline:
     def _judging(self) -> int:
         """Clocks from the last score to the errors."""
         pairwise = self.format.loss is Loss.PAIRWISE_HINGE
-        return self.format.classes + 3 if pairwise else 1
+        return self.format.classes + 3 if pairwise else 2
 
     def _gradients(self) -> "_Gradients":
         classes = self.format.classes

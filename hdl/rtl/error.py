@@ -64,35 +64,40 @@ class LocalError(wiring.Component):
 
 
 class HingeError(LocalError):
-    """Hinge and squared hinge: each score is judged by itself. Latency: none behind the scores."""
+    """Hinge and squared hinge: each score is judged by itself, two clocks later."""
 
     def elaborate(self, platform):
         m = Module()
         write = self.store(m)
-        score_bits, last = self.format.score_bits, self.format.classes - 1
-        class_, found = Signal(range(self.format.classes)), Signal()
-        beat, final = self.i.valid & self.i.ready, class_ == last
+        score_bits, classes = self.format.score_bits, self.format.classes
+        class_, beat = Signal(range(classes)), self.i.valid & self.i.ready
+        final, is_label = class_ == classes - 1, class_ == self.label
 
         # distance = margin - score[label], or score[c] + margin; wrong where it is positive.
-        is_label, distance = class_ == self.label, Signal(signed(score_bits + 1))
-        m.d.comb += [
-            self.i.ready.eq(1),
-            distance.eq(Mux(is_label, self.margin - self.i.payload, self.margin + self.i.payload)),
-        ]
-        size = Signal(range(self.format.error_largest + 1))
-        m.d.comb += [
-            size.eq(self.size(distance)),
-            write.addr.eq(class_),
-            write.data.eq(Mux(is_label, -size, size)),
-            write.en.eq(beat),
+        distance, judging = Signal(signed(score_bits + 1)), Signal()
+        judged, judged_label = Signal.like(class_), Signal()
+        signed_score = Mux(is_label, ~self.i.payload, self.i.payload)
+        m.d.comb += self.i.ready.eq(1)
+        m.d.sync += [
+            judging.eq(beat),
+            judged.eq(class_),
+            judged_label.eq(is_label),
+            distance.eq(self.margin + signed_score + is_label),
         ]
         with m.If(beat):
-            m.d.sync += [
-                class_.eq(Mux(final, 0, class_ + 1)),
-                found.eq((found & (class_ != 0)) | (size != 0)),
-            ]
-        m.d.sync += self.done.eq(beat & final)
-        m.d.comb += self.any.eq(found)
+            m.d.sync += class_.eq(Mux(final, 0, class_ + 1))
+
+        size, found = Signal(range(self.format.error_largest + 1)), Signal()
+        m.d.comb += [
+            size.eq(self.size(distance)),
+            write.addr.eq(judged),
+            write.data.eq(Mux(judged_label, -size, size)),
+            write.en.eq(judging),
+            self.any.eq(found),
+        ]
+        with m.If(judging):
+            m.d.sync += found.eq((found & (judged != 0)) | (size != 0))
+        m.d.sync += self.done.eq(judging & (judged == classes - 1))
         return m
 
     def size(self, distance):
