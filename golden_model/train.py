@@ -64,10 +64,8 @@ def _train(
     save: Path | None,
     load: Path | None,
 ) -> None:
-    network = load_network(name)
-    if seed is not None:
-        network = replace(network, seed=seed)
-    engine = GoldenEngine(infer_formats(network))
+    engine = _engine(name, seed)
+    network = engine.formats.network
     data = load_data(data_name or natural_data(network), network, data_dir)
     first_epoch = load_weights(load, engine) if load else 0
     for path in (save, json_file):
@@ -77,20 +75,28 @@ def _train(
     with _progress() as progress:
         progress.console.print(_heading(engine, data))
         bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
-        for report in train(
+        run = train(
             engine,
             data,
             epochs=epochs,
             first_epoch=first_epoch,
             layer_by_layer=layer_by_layer,
             advance=lambda samples: progress.advance(bar, samples),
-        ):
+        )
+        for report in run:
             reports.append(report)
             progress.console.print(_line(report))
             if save:
                 save_weights(save, engine, first_epoch + len(reports))
             if json_file:
                 replace_file(json_file, _json(engine, data, reports).encode())
+
+
+def _engine(name: str, seed: int | None) -> GoldenEngine:
+    network = load_network(name)
+    if seed is not None:
+        network = replace(network, seed=seed)
+    return GoldenEngine(infer_formats(network))
 
 
 def _progress() -> Progress:

@@ -46,6 +46,9 @@ WEIGHT_INTEGER_BITS = 3
 ERROR_MAX = 127
 """Largest magnitude of a squared-hinge error."""
 
+SCORE_BITS_MAX = 32
+"""Signed width in which scores and margins travel between host and chip."""
+
 RATE_SHIFT_MAX = {Loss.HINGE: 10, Loss.PAIRWISE_HINGE: 10, Loss.SQUARED_HINGE: 15}
 """Largest rate shift: errors of +-1 move nothing beyond 10, and hardware scales by it."""
 
@@ -171,6 +174,11 @@ class DenseFormat:
             value = f"{self.name}.activation_shift = {self.activation_shift}"
             rule = f"nothing of a {self.accumulator_bits}-bit accumulator would be left"
             raise SpecError(value, rule, f"The largest that fits is {self.accumulator_bits - 1}")
+        if self.score_bits > SCORE_BITS_MAX:
+            value = f"{self.name}.activation_shift = {self.activation_shift}"
+            rule = f"scores would have {self.score_bits} bits, more than {SCORE_BITS_MAX}"
+            smallest = self.activation_shift + self.score_bits - SCORE_BITS_MAX
+            raise SpecError(value, rule, f"The smallest that fits is {smallest}")
         if self.rate_shift > self.rate_shift_max:
             value = f"{self.name}.rate_shift = {self.rate_shift}"
             rule = f"with the {self.loss} loss it must be 0 to {self.rate_shift_max}"

@@ -92,6 +92,7 @@ def test_every_value_and_weight_equals_the_slow_rule(seed: int) -> None:
     rng = random.Random(seed)
     formats = fitting(rng)
     engine, slow = GoldenEngine(formats), SlowNetwork(formats)
+    changed = 0
     for _ in range(40):
         if rng.random() < 0.15:
             set_registers(rng, engine, slow)
@@ -103,6 +104,8 @@ def test_every_value_and_weight_equals_the_slow_rule(seed: int) -> None:
         assert result.predicted == predicted
         assert result.scores.tolist() == slow.layers[-1].scores
         assert_same(engine, slow)
+        changed += any(layer.pending for layer in slow.layers)
+        assert engine.changed == changed
 
 
 def test_the_random_networks_reach_the_corners() -> None:

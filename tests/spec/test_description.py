@@ -104,6 +104,8 @@ def test_what_a_wrong_description_gets(old: str, new: str, message: str) -> None
         ("rate_shift = 5", "rate_shift = 11", "layer0.rate_shift = 11.*must be 0 to 10"),
         ("margin = 64", "margin = 20000", r"margin = 20000.*never reach it.*fits is 16383\.$"),
         ("units = 64", "units = 64\nactivation_shift = 34", r"shift = 34.*fits is 33\.$"),
+        ("margin = 64", "margin = 16384", r"margin = 16384.*fits is 16383\.$"),
+        ("units = 64", "units = 64\nactivation_shift = 35", r"shift = 35.*fits is 33\.$"),
         ("rate_shift = 5", "rate_schedule = [0, 6]", r"schedule = \[0, 6\].*fits is 5\.$"),
     ],
 )
@@ -119,6 +121,14 @@ def test_the_largest_constants_do_fit() -> None:
     hidden = infer_formats(parse_network(text)).layers[0]
     assert (hidden.rate_shift, hidden.margin) == (10, 16383)
     infer_formats(parse_network(MNIST.replace("units = 64", "units = 64\nactivation_shift = 33")))
+
+
+def test_scores_fit_the_wire() -> None:
+    wide = MNIST.replace("units = 64", "units = 1000")
+    infer_formats(parse_network(wide + "activation_shift = 2"))
+    message = r"readout.activation_shift = 1: scores would have 33 bits.*smallest that fits is 2\.$"
+    with pytest.raises(SpecError, match=message):
+        infer_formats(parse_network(wide + "activation_shift = 1"))
 
 
 def test_unknown_network_and_unreadable_file(tmp_path: Path) -> None:
