@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
+from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
 POWER_ON_SECONDS = 15e-6
@@ -98,7 +99,9 @@ class Ecp5Pll:
 
     def connect(self, m: Module, platform: Any) -> None:
         """Add the PLL; the domain is in reset until it has locked."""
-        pin = platform.request(platform.default_clk)
+        m.submodules.clock_buffer = pin = io.Buffer(
+            "i", platform.request(platform.default_clk, dir="-")
+        )
         clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
         m.submodules.pll = Instance(
             "EHXPLLL",

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from boards.board import Board
 from boards.registry import find_board
+from boards.serial import serial_line
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.toml import load_network
@@ -121,9 +122,9 @@ def on_board(chip: Any, board: Board, platform: Any) -> Module:
     """`chip` with the board's clock and serial port."""
     m = Module()
     board.clock.connect(m, platform)
-    uart = platform.request("uart")
+    from_host, to_host = serial_line(m, platform)
     m.submodules.chip = chip
-    m.d.comb += [chip.rx.eq(uart.rx.i), uart.tx.o.eq(chip.tx)]
+    m.d.comb += [chip.rx.eq(from_host), to_host.eq(chip.tx)]
     return m
 
 

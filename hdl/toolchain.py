@@ -95,6 +95,12 @@ def _overrides(board: Board, seed: int) -> dict[str, Any]:
     }
 
 
+def plan(design: Callable[[Any], Any], board: Board, seed: int) -> Any:
+    """Amaranth's build plan, the files and commands that the tools run on; see :func:`build`."""
+    platform = board.platform()
+    return platform.prepare(design(platform), "top", **_overrides(board, seed))
+
+
 def build(
     design: Callable[[Any], Any], board: Board, folder: Path, seed: int, say: Callable[[str], None]
 ) -> Placed:
@@ -120,10 +126,9 @@ def build(
         If a tool is missing, or fails for another reason.
     """
     environment = os.environ | find_tools(board.family)
-    platform = board.platform()
-    plan = platform.prepare(design(platform), "top", **_overrides(board, seed))
-    plan.extract(folder)
-    if _run(["sh", f"{plan.script}.sh"], folder, environment, say) != 0:
+    todo = plan(design, board, seed)
+    todo.extract(folder)
+    if _run(["sh", f"{todo.script}.sh"], folder, environment, say) != 0:
         raise _reason(folder / LOG, board)
     return _placed(folder, board)
 

@@ -1,6 +1,9 @@
 """The build command: what it writes, what it says, and what it leaves when it fails."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -175,6 +178,33 @@ def test_wrong_usage(
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_tools_get_the_same_design_whatever_the_hash_seed() -> None:
+    script = """
+from boards.registry import find_board
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
+from hdl import build, toolchain
+from hdl.passes import pipeline
+board = find_board("icebreaker")
+schedule = pipeline.run(infer_formats(load_network("digits")), board.budget)
+chip = build.Chip(schedule, board.clock_hz, board.baud)
+plan = toolchain.plan(lambda platform: build.on_board(chip, board, platform), board, 1)
+print(plan.digest().hex(), end="")
+"""
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert len(digests[0]) == 128
+    assert digests[0] == digests[1]
 
 
 def test_folding_option() -> None:

@@ -12,6 +12,7 @@ from amaranth.lib.memory import Memory
 from boards.board import Board
 from boards.parts import CELLS
 from boards.registry import find_board
+from boards.serial import serial_line
 from hdl import toolchain
 from hdl.passes.errors import DoesNotFit
 
@@ -19,10 +20,11 @@ from hdl.passes.errors import DoesNotFit
 def serial_word(m: Module, board: Board, platform: Any, bits: int) -> tuple[Signal, Any]:
     """The last `bits` bits of the serial line, and the line back."""
     board.clock.connect(m, platform)
-    uart = platform.request("uart")
-    word = Signal(bits)
-    m.d.sync += word.eq(Cat(uart.rx.i, word))
-    return word, uart.tx.o
+    from_host, to_host = serial_line(m, platform)
+    word, answer = Signal(bits), Signal()
+    m.d.sync += word.eq(Cat(from_host, word))
+    m.d.comb += to_host.eq(answer)
+    return word, answer
 
 
 def multiply_accumulate(m: Module, weight: Any, x: Any, clear: Any) -> Signal:
@@ -122,15 +124,13 @@ def test_too_much_memory_says_how_much(tmp_path: Path) -> None:
 
     def design(platform: Any) -> Module:
         m = Module()
-        word, line = serial_word(m, board, platform, 9)
-        outputs = []
-        for n in range(31):
-            table = [(n * 7 + k * k) & 255 for k in range(512)]
-            m.submodules += (rom := Memory(shape=8, depth=512, init=table))
-            port = rom.read_port()
-            m.d.comb += port.addr.eq(word)
-            outputs.append(port.data)
-        m.d.sync += line.eq(Cat(outputs).xor())
+        word, line = serial_word(m, board, platform, 8)
+        # One block gives 16 bits of 256 words.
+        table = [1 << (n % 481) | n for n in range(256)]
+        m.submodules.rom = rom = Memory(shape=16 * 31, depth=256, init=table)
+        port = rom.read_port()
+        m.d.comb += port.addr.eq(word)
+        m.d.sync += line.eq(port.data.xor())
         return m
 
     with pytest.raises(DoesNotFit) as caught:
