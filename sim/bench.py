@@ -15,7 +15,7 @@ from typing import Any
 import cocotb
 from amaranth.lib import wiring
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.triggers import Event, FallingEdge, ReadOnly, RisingEdge
 
 from sim import streams
 
@@ -119,10 +119,25 @@ class _Driver:
 
     async def _run(self) -> None:
         while True:
+            await self._work()
             await FallingEdge(self.clk)
             self._drive()
             await ReadOnly()
             self._sample()
+            while (change := self._unchanged_until()) is not None:
+                await change
+                if int(self.clk.value):
+                    break  # a register changed; its clock's falling edge comes
+                # Another driver's signal came through in this clock, after its falling edge.
+                await ReadOnly()
+                self._sample()
+
+    async def _work(self) -> None:
+        """Wait until there is something to do."""
+
+    def _unchanged_until(self) -> Any:
+        """Before which change every clock would pass like this one; None if at once."""
+        raise NotImplementedError
 
     def _stalls(self) -> bool:
         return self.random.random() < self.stall
@@ -143,15 +158,18 @@ class Source(_Driver):
     def __init__(self, *args: Any, **settings: Any) -> None:
         self._queue: deque[int] = deque()
         self._offered = False
+        self._filled = Event()
         super().__init__(*args, **settings)
 
     def send(self, *payloads: int | Mapping[str, int]) -> None:
         """Offer `payloads` after those sent before; returns at once."""
         self._queue.extend(streams.encode(self.shape, payload) for payload in payloads)
+        self._filled.set()
 
     def send_raw(self, words: streams.Words) -> None:
         """The same for payloads that :func:`sim.streams.pack` made."""
         self._queue.extend(words.tolist())
+        self._filled.set()
 
     async def sent(self, limit: int = 100_000) -> None:
         """Wait until everything has been taken; fails after `limit` clocks."""
@@ -172,6 +190,14 @@ class Source(_Driver):
             self._queue.popleft()
             self._offered = False
             self.beats += 1
+
+    async def _work(self) -> None:
+        if not self._queue and not int(self.valid.value):
+            self._filled.clear()
+            await self._filled.wait()
+
+    def _unchanged_until(self) -> Any:
+        return RisingEdge(self.ready) if self._offered else None
 
 
 class Sink(_Driver):
@@ -217,6 +243,9 @@ class Sink(_Driver):
             self._received.append(streams.decode(self.shape, payload))
             self.beats += 1
             self._coy = self._stalls()
+
+    def _unchanged_until(self) -> Any:
+        return None if self.stall or int(self.valid.value) else RisingEdge(self.valid)
 
     def _show(self, raw: int) -> str:
         return str(streams.decode(self.shape, raw))

@@ -125,7 +125,8 @@ def _build(runner: Any, verilog: str, folder: Path, *, waves: bool) -> None:
             hdl_toplevel=TOP,
             build_dir=folder,
             # Generated text is no matter of style: widths differ and cases are left out on purpose.
-            build_args=["-Wno-lint"],
+            # In one piece, since the wheel is set up for no compiler's precompiled headers.
+            build_args=["-Wno-lint", "--output-split", "0"],
             timescale=("1ns", "1ps"),
             waves=waves,
             log_file=folder / "build.log",

@@ -2,13 +2,14 @@
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cocotb
 import numpy as np
 from amaranth.hdl import UnusedElaboratable
-from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 from golden_model.spec.control import Counter
 from golden_model.spec.formats import DenseFormat
@@ -28,18 +29,32 @@ class LayerWatch:
         self.samples = 0
         self.updated: list[int] = []
         self.gradients: list[int] = []
-        cocotb.start_soon(self._run())
+        for signal, record in (
+            (layer.taken, self._take),
+            (layer.updated, self._update),
+            (layer.probe_valid, self._hand_over),
+        ):
+            cocotb.start_soon(self._run(signal, record))
 
-    async def _run(self) -> None:
-        layer = self.layer
+    async def _run(self, signal: Any, record: Callable[[], None]) -> None:
+        """Call `record` in each clock before whose end `signal` is 1."""
         while True:
             await FallingEdge(self.clk)
             await ReadOnly()
-            self.samples += int(layer.taken.value)
-            if int(layer.updated.value):
-                self.updated.append(self.samples - 1)
-            if int(layer.probe_valid.value):
-                self.gradients.append(layer.probe_d.value.to_signed())
+            if int(signal.value):
+                record()
+            else:
+                # None of them depends on an input of the same clock: a rise is a register's.
+                await RisingEdge(signal)
+
+    def _take(self) -> None:
+        self.samples += 1
+
+    def _update(self) -> None:
+        self.updated.append(self.samples - 1)
+
+    def _hand_over(self) -> None:
+        self.gradients.append(self.layer.probe_d.value.to_signed())
 
     def by_sample(self) -> Integers:
         """d of every sample, shape ``[samples, units]``; 0 for those that left no update."""
@@ -106,11 +121,9 @@ async def _answers(dut: Any, core: Core, task: Task) -> list[Result]:
 
 
 async def _idle(dut: Any) -> None:
-    while True:
+    while not int(dut.idle.value):
         await FallingEdge(dut.clk)
         await ReadOnly()
-        if int(dut.idle.value):
-            return
 
 
 async def _read(dut: Any, core: Core, finished: Finished) -> None:
