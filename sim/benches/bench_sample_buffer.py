@@ -1,0 +1,111 @@
+"""Sample buffer: the newest sample and the one before, while a third comes in."""
+
+import random
+
+import cocotb
+import numpy as np
+
+from golden_model.spec.formats import ACTIVATION_MAX
+from hdl.rtl.sample_buffer import SampleBuffer
+from sim.bench import Bench, Regime, Source, clocks, start
+from sim.benches.harness import Group, Watched, lanes_of
+
+SHAPES = [(1, 1), (1, 4), (5, 1), (7, 4), (8, 8), (13, 2)]
+"""Inputs and SIMD."""
+SAMPLES = 12
+
+BENCH = Bench(
+    module=__name__,
+    designs={
+        "all": lambda: Watched(
+            Group(
+                **{f"buffer{n}": SampleBuffer(inputs=i, simd=s, bias=ACTIVATION_MAX) for n, (i, s) in enumerate(SHAPES)}
+            )
+        )
+    },
+)
+
+
+class Buffer:
+    """One of the buffers: its ports and what it should hold."""
+
+    def __init__(self, dut, component, number, stall) -> None:
+        self.dut, self.name = dut, f"buffer{number}"
+        self.inputs, self.simd = SHAPES[number]
+        self.chance = np.random.default_rng(number)
+        self.source = Source(dut, component, f"{self.name}_i", stall=stall)
+        self.newest = self.previous = None
+
+    def port(self, name):
+        return getattr(self.dut, f"{self.name}_{name}")
+
+    async def pulse(self, name):
+        self.port(name).value = 1
+        await clocks(self.dut, 1)
+        self.port(name).value = 0
+
+    async def compare(self):
+        """Both pages, word by word, bias and padding included."""
+        for address in range(-(-(self.inputs + 1) // self.simd)):
+            self.port("address").value = address
+            await clocks(self.dut, 1)
+            part = slice(address * self.simd, (address + 1) * self.simd)
+            for port, sample in (("newest", self.newest), ("previous", self.previous)):
+                if sample is not None:
+                    found = lanes_of(self.port(port), self.simd)
+                    assert found == sample[part].tolist(), f"{self.name}, word {address}: {port}"
+
+    def padded(self, sample):
+        padding = np.zeros(self.simd, int)
+        return np.concatenate([sample, [ACTIVATION_MAX], padding])
+
+    async def run(self):
+        samples = self.chance.integers(0, 256, (SAMPLES, self.inputs))
+        labels, learns = self.chance.integers(0, 256, SAMPLES), self.chance.integers(0, 2, SAMPLES)
+        assert int(self.port("empty").value)
+        for sample, label, learn in zip(samples, labels, learns, strict=True):
+            self.source.send(
+                *({"x": int(x), "label": int(label), "learn": int(learn)} for x in sample)
+            )
+        for sample, label, learn in zip(samples, labels, learns, strict=True):
+            while not int(self.port("full").value):
+                await clocks(self.dut, 1)
+            beats = self.source.beats
+            await clocks(self.dut, 3)
+            assert self.source.beats == beats, f"{self.name} took a beat while full"
+            assert not int(self.port("empty").value)
+            found = int(self.port("label").value), int(self.port("learn").value)
+            assert found == (label, learn), self.name
+            await self.pulse("advance")
+            self.newest, self.previous = self.padded(sample), self.newest
+            await self.compare()
+            if self.chance.random() < 0.3:
+                await self.pulse("repeat")
+                self.previous = self.newest
+                await self.compare()
+        assert int(self.port("empty").value)
+
+
+@cocotb.test()
+@cocotb.parametrize(regime=[Regime.FLOWING, Regime.STALLED_SOURCE])
+async def pages(dut, regime):
+    """All buffers at once; a sample that comes in does not disturb the two that are read."""
+    component = BENCH.component()
+    await start(dut, component)
+    buffers = [Buffer(dut, component, n, regime.source) for n in range(len(SHAPES))]
+    for task in [cocotb.start_soon(buffer.run()) for buffer in buffers]:
+        await task
+    assert not int(dut.collision.value), "a page was read where it was written"
+
+
+@cocotb.test()
+async def empty(dut):
+    """One activation is enough for not being empty."""
+    component = BENCH.component()
+    await start(dut, component)
+    buffer = Buffer(dut, component, 2, 0.0)
+    buffer.source.send({"x": random.randrange(256), "label": 0, "learn": 0})
+    await buffer.source.sent()
+    await clocks(dut, 1)
+    assert not int(dut.buffer2_empty.value)
+    assert not int(dut.buffer2_full.value)

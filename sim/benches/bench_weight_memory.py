@@ -1,0 +1,59 @@
+"""Weight memory: one read and one write per clock, or one of the two."""
+
+import random
+
+import cocotb
+
+from hdl.rtl.weight_memory import WeightMemory
+from sim.bench import Bench, clocks, start
+from sim.benches.harness import Group, lanes_of, packed
+
+KINDS = {"dual": (7, 3, 5, False), "single": (9, 4, 4, True), "narrow": (5, 1, 16, False)}
+"""Depth, lanes, weight bits, single port."""
+
+BENCH = Bench(
+    module=__name__,
+    designs={
+        "all": lambda: Group(
+            **{
+                name: WeightMemory(depth=depth, lanes=lanes, weight_bits=bits, single_port=single)
+                for name, (depth, lanes, bits, single) in KINDS.items()
+            }
+        )
+    },
+)
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(KINDS))
+async def accesses(dut, name):
+    """Random reads and writes of single lanes against a list."""
+    await start(dut, BENCH.component())
+    depth, lanes, bits, single = KINDS[name]
+    chance = random.Random(name)
+    words = [[None] * lanes for _ in range(depth)]
+
+    def port(role):
+        return getattr(dut, f"{name}_{role}")
+
+    expected = None
+    for _ in range(1500):
+        if expected is not None:
+            found = lanes_of(port("read_data"), lanes)
+            for lane, value in enumerate(expected):
+                assert value in (None, found[lane]), f"lane {lane}"
+        place, enables = chance.randrange(depth), chance.choice([0, chance.getrandbits(lanes)])
+        values = [chance.getrandbits(bits) for _ in range(lanes)]
+        address = chance.choice([n for n in range(depth) if n != place or not enables])
+        reads = chance.random() < 0.7 and not (single and enables)
+        port("write_address").value, port("write_enable").value = place, enables
+        port("write_data").value = packed(values, bits)
+        port("read_address").value, port("read_enable").value = address, reads
+        await clocks(dut, 1)
+        if reads:
+            expected = list(words[address])
+        elif single:
+            expected = None
+        for lane in range(lanes):
+            if enables >> lane & 1:
+                words[place][lane] = values[lane]

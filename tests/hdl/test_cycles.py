@@ -1,0 +1,118 @@
+"""Random cores: every score, weight and clock, equal to the golden model and the cycle model."""
+
+import random
+
+import numpy as np
+import pytest
+
+from golden_model.draws import initial_weights
+from golden_model.engine import GoldenEngine
+from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
+from hdl.passes.cycles import interval, network_starts
+from hdl.passes.stages import Folding, ScheduledNetwork
+from tests.hdl.simulated_core import run_core
+
+CASES = 64
+SAMPLES = 7
+
+
+def random_network(chance: random.Random) -> FormattedNetwork:
+    """One to three hidden layers, sizes that divide nothing, any loss and weight width."""
+    bits = chance.choice([4, 8, 12, 16])
+    hidden = [Dense(units=chance.randrange(1, 12), weight_bits=bits)]
+    while len(hidden) < 3 and chance.random() < 0.4:
+        hidden.append(Dense(units=chance.randrange(1, 9), weight_bits=bits))
+    network = Network(
+        name="random",
+        inputs=chance.choice([1, 2, 3, 9, 16, 33]),
+        classes=chance.choice([2, 3, 5, 10]),
+        layers=tuple(hidden),
+        seed=chance.randrange(2**32),
+        readout=Readout(weight_bits=bits) if chance.random() < 0.6 else None,
+        learning=Learning(
+            loss=chance.choice(list(Loss)),
+            feedback=chance.choice(list(Feedback)),
+            margin=chance.choice([5, 20, 100]),
+            rate_shift=chance.randrange(6),
+            error_shift=chance.randrange(5),
+        ),
+    )
+    return infer_formats(network)
+
+
+def random_folding(chance: random.Random) -> Folding:
+    """Also wider than the layer: then some lanes have nothing to do."""
+    pe, simd = chance.choice([(1 << a, 1 << b) for a in range(4) for b in range(4) if a + b < 5])
+    return Folding(
+        pe=pe,
+        simd=simd,
+        weight_memory="any",
+        single_port=chance.random() < 0.5,
+        hard_forward=chance.random() < 0.5,
+        hard_update=chance.random() < 0.5,
+        classifier_rom=chance.random() < 0.5,
+        clear_slot=chance.random() < 0.5,
+    )
+
+
+def unscheduled(formats: FormattedNetwork, foldings: tuple[Folding, ...]) -> ScheduledNetwork:
+    """As much of a schedule as RTL is made of."""
+    return ScheduledNetwork(
+        formats=formats, foldings=foldings, memories=(), layers=(), inference=0, training=0
+    )
+
+
+def random_samples(
+    chance: random.Random, formats: FormattedNetwork, count: int
+) -> tuple[np.ndarray, list[int | None]]:
+    """Samples with many zeros, four of five with a label."""
+    network = formats.network
+    values = [chance.choice([0, chance.randrange(256)]) for _ in range(count * network.inputs)]
+    samples = np.array(values, np.uint8).reshape(count, network.inputs)
+    labels = [chance.randrange(network.classes) if chance.random() < 0.8 else None for _ in samples]
+    return samples, labels
+
+
+@pytest.mark.parametrize("case", range(CASES))
+def test_core_equals_golden_model_and_cycle_model(case):
+    chance = random.Random(case)
+    formats = random_network(chance)
+    foldings = tuple(random_folding(chance) for _ in formats.layers)
+    samples, labels = random_samples(chance, formats, SAMPLES)
+    run = run_core(unscheduled(formats, foldings), samples, labels)
+
+    golden = GoldenEngine(formats)
+    pending = []
+    for sample, label in zip(samples, labels, strict=True):
+        golden.send(sample, label)
+        pending.append([trace.pending for trace in golden.traces()])
+    results = golden.results()
+    assert np.array_equal(run.scores, [result.scores for result in results])
+    assert run.predicted.tolist() == [result.predicted for result in results]
+    assert run.updated.tolist() == pending
+    for layer in formats.layers:
+        assert np.array_equal(run.initial[layer.index], initial_weights(layer)), layer.name
+        assert np.array_equal(run.weights[layer.index], golden.read_weights(layer.index))
+    assert not run.collision
+
+    before = [[False] * len(formats.layers), *pending[:-1]]
+    assert run.starts.tolist() == network_starts(formats.layers, foldings, before)
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+def test_interval_is_the_steady_state(single_port):
+    """What reports call cycles per sample is what the last of many samples took."""
+    network = Network(
+        name="steady", inputs=12, classes=4, layers=(Dense(units=5), Dense(units=3)),
+        learning=Learning(margin=1000, loss="pairwise-hinge"), readout=Readout(),
+    )  # fmt: skip
+    formats = infer_formats(network)
+    folding = Folding(pe=2, simd=4, weight_memory="any", single_port=single_port)
+    foldings = (folding,) * len(formats.layers)
+    samples, _ = random_samples(random.Random(1), formats, 8)
+    for labels in ([1, 2] * 4, [None] * 8):
+        run = run_core(unscheduled(formats, foldings), samples, labels)
+        update = labels[0] is not None
+        assert run.updated.all() == run.updated.any() == update
+        assert run.starts[-1, -1] - run.starts[-2, -1] == interval(formats.layers, foldings, update)
