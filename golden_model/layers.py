@@ -10,7 +10,7 @@ from golden_model.draws import classifier, initial_weights
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
-from golden_model.spec.formats import ACTIVATION_MAX, DenseFormat, ReadoutFormat
+from golden_model.spec.formats import DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
 from golden_model.spec.network import check_range
 
@@ -60,7 +60,7 @@ class DenseLayer:
         self.format = layer
         self._no_error = np.zeros(layer.classes)
         self._no_gradient = np.zeros(layer.units)
-        self._x: Exact = np.full(layer.fan_in, float(ACTIVATION_MAX))
+        self._x: Exact = np.full(layer.fan_in, float(layer.bias_input))
         self._live: NDArray[np.intp]
         self._rows: Exact
         self.activations: Exact
@@ -121,7 +121,7 @@ class DenseLayer:
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
         """Activations and scores of many samples, shape ``[n, inputs]``; disturbs nothing."""
-        return self.outputs(samples @ self._weights[:-1] + ACTIVATION_MAX * self._weights[-1])
+        return self.outputs(samples @ self._weights[:-1] + self.format.bias_input * self._weights[-1])
 
     def trace(self) -> LayerTrace:
         """What the last sample came to."""

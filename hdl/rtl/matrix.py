@@ -85,7 +85,9 @@ class Matrix(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layer, fold = self.format, self.folding
-        m.submodules.buffer = buffer = SampleBuffer(inputs=layer.inputs, simd=fold.simd)
+        m.submodules.buffer = buffer = SampleBuffer(
+            inputs=layer.inputs, simd=fold.simd, bias=layer.bias_input
+        )
         m.submodules.memory = memory = WeightMemory(
             depth=fold.weight_words(layer),
             lanes=fold.lanes,

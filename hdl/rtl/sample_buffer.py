@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX
+from golden_model.spec.formats import ACTIVATION_BITS
 from hdl.rtl.ports import IN_BLOCKS, SAMPLE
 
 PAGES = 3
@@ -15,7 +15,7 @@ class SampleBuffer(wiring.Component):
 
     The pages turn in a ring. `advance` makes the filled page the newest and the newest the
     previous one; `repeat` makes the newest the previous one as well, for a sweep that only applies
-    the pending update. The bias, an input of 255 behind the last, is written by the bitstream.
+    the pending update. The bias, a constant input behind the last, is written by the bitstream.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class SampleBuffer(wiring.Component):
         Activations of a sample, one per beat.
     simd
         Activations read at a time, a power of two.
+    bias
+        The constant input.
 
     Members
     -------
@@ -43,8 +45,8 @@ class SampleBuffer(wiring.Component):
     Cost: three memories of ceil((inputs + 1) / simd) words; about 4 * 8 * simd + 40 cells.
     """
 
-    def __init__(self, *, inputs: int, simd: int) -> None:
-        self.inputs, self.simd = inputs, simd
+    def __init__(self, *, inputs: int, simd: int, bias: int) -> None:
+        self.inputs, self.simd, self.bias = inputs, simd, bias
         self.depth = -(-(inputs + 1) // simd)
         group = data.ArrayLayout(ACTIVATION_BITS, simd)
         super().__init__(
@@ -118,7 +120,7 @@ class SampleBuffer(wiring.Component):
     def _init(self) -> list[int]:
         """Zeros, but for the bias; padding behind the bias stays zero for ever."""
         word, lane = divmod(self.inputs, self.simd)
-        return [0] * word + [ACTIVATION_MAX << (ACTIVATION_BITS * lane)]
+        return [0] * word + [self.bias << (ACTIVATION_BITS * lane)]
 
 
 def _any(values):

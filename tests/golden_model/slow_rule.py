@@ -49,7 +49,7 @@ class SlowLayer:
 
     def send(self, x: list[int], label: int | None) -> list[int]:
         fmt = self.fmt
-        x = [*x, 255]
+        x = [*x, 255 if fmt.index == 0 else 32]  # the bias: 1.0 of pixels, of activations
         self.samples += 1
         self.acc = [sum(w * v for w, v in zip(row, x, strict=True)) for row in self.weights]
         s = fmt.activation_shift
