@@ -11,6 +11,7 @@ from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.layer import Layer
 from hdl.rtl.ports import core_signature, score_layout
+from hdl.rtl.stage import Stage
 
 COUNTER_BITS = 32
 
@@ -61,14 +62,16 @@ class Core(wiring.Component):
 
     def _weights(self, m, layers):
         """Requests go to the layer they name, answers come from it."""
+        m.submodules.weight_answer = answer = Stage(signed(16))
+        connect(m, answer.o, flipped(self.o_weight))
         for index, layer in enumerate(layers):
             with m.If(self.i_weight.payload.layer == index):
                 m.d.comb += [
                     layer.i_weight.valid.eq(self.i_weight.valid),
                     self.i_weight.ready.eq(layer.i_weight.ready),
-                    layer.o_weight.ready.eq(self.o_weight.ready),
-                    self.o_weight.valid.eq(layer.o_weight.valid),
-                    self.o_weight.payload.eq(layer.o_weight.payload),
+                    layer.o_weight.ready.eq(answer.i.ready),
+                    answer.i.valid.eq(layer.o_weight.valid),
+                    answer.i.payload.eq(layer.o_weight.payload),
                 ]
             m.d.comb += [
                 layer.i_weight.payload[name].eq(self.i_weight.payload[name])
@@ -77,16 +80,18 @@ class Core(wiring.Component):
 
     def _registers(self, m, layers):
         """Each layer's registers and counters, in order of their numbers."""
+        m.submodules.register_answer = answer = Stage(32)
+        connect(m, answer.o, flipped(self.o_register))
         request = self.i_register.payload
         m.d.comb += [
-            self.o_register.valid.eq(self.i_register.valid & ~request.write),
-            self.i_register.ready.eq(request.write | self.o_register.ready),
+            answer.i.valid.eq(self.i_register.valid & ~request.write),
+            self.i_register.ready.eq(request.write | answer.i.ready),
         ]
         for index, layer in enumerate(layers):
             here = self.i_register.valid & (request.layer == index)
             for number, value in self._numbered(m, layer).items():
                 with m.If(here & (request.number == number)):
-                    m.d.comb += self.o_register.payload.eq(value)
+                    m.d.comb += answer.i.payload.eq(value)
                     if number in iter(Register):
                         with m.If(request.write):
                             m.d.sync += value.eq(request.value)
