@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.frames import REPLY, FrameError, Opcode
+from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from hdl.rtl.frame_receiver import PAYLOAD, REQUEST
 from hdl.rtl.frame_replier import HEADER
 from hdl.rtl.ports import core_signature
@@ -196,7 +196,7 @@ class Commands(wiring.Component):
 
     def _count(self, fields):
         """Weights that the request is about."""
-        written = self.request.payload.length[1:] - (FIRST_WEIGHT >> 1)
+        written = (self.request.payload.length - FIRST_WEIGHT)[1 : WRITE_WEIGHTS_MAX.bit_length() + 1]
         is_read = self.request.payload.opcode == Opcode.READ_WEIGHTS
         return Mux(is_read, fields.weights.value, written)
 

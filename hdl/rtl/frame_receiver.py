@@ -31,6 +31,14 @@ def request_length(opcode: Opcode, inputs: int) -> range:
     return range(length, length + 1)
 
 
+def within(length, allowed: range):
+    """``length in allowed``, every second number; compared at the width of the largest."""
+    bits = allowed[-1].bit_length()
+    low = length[1:bits]
+    above = (low >= allowed[0] >> 1) & (low <= allowed[-1] >> 1)
+    return above & (length[bits:] == 0) & (length[0] == allowed[0] % 2)
+
+
 class HeaderCheck(wiring.Component):
     """What is wrong with a request's opcode and length; combinational.
 
@@ -65,8 +73,7 @@ class HeaderCheck(wiring.Component):
                     if len(allowed) == 1:
                         m.d.comb += exact.eq(allowed[0])
                     else:
-                        within = (self.length >= allowed[0]) & (self.length <= allowed[-1])
-                        m.d.comb += fits.eq(within & (self.length[0] == allowed[0] % 2))
+                        m.d.comb += fits.eq(within(self.length, allowed))
             with m.Default():
                 m.d.comb += self.error.eq(FrameError.OPCODE)
         return m
@@ -242,9 +249,8 @@ class FrameReceiver(wiring.Component):
                     m.next = "HUNT"
                     with m.If(request.error.matches(FrameError.OPCODE, FrameError.LENGTH)):
                         m.next = "SKIP"
-            with m.State("SKIP"):
-                with m.If(timer.expired):
-                    m.next = "HUNT"
+            with m.State("SKIP"), m.If(timer.expired):
+                m.next = "HUNT"
         return m
 
     @contextmanager

@@ -18,10 +18,13 @@ FIELDS = data.UnionLayout({"weights": WEIGHTS, "register": REGISTER, "label": 8}
 """The first bytes of a payload, whatever they mean."""
 
 
-def at_most(value, limit, largest: int):
-    """``value <= limit``, where `limit` is never above `largest`: bits above it need no carry."""
-    bits = largest.bit_length()
-    return (value[bits:] == 0) & (value[:bits] <= limit)
+def at_most(value, limit, limits: list[int]):
+    """``value <= limit``, where `limit` is one of `limits`, with as few carries as these allow."""
+    bits = max(limits).bit_length()
+    low = value[:bits]
+    if all(item & (item + 1) == 0 for item in limits):
+        return (value[bits:] == 0) & ((low & ~limit) == 0)  # ones throughout: a mask
+    return (value[bits:] == 0) & (low <= limit)
 
 
 def register_limit(layer: LayerFormat, register: Register) -> int:
@@ -61,12 +64,12 @@ class RequestCheck(wiring.Component):
         known_layer, weights_fit, register_fits = Signal(), Signal(), Signal()
         last_layer = len(self.formats.layers) - 1
         label_limit = self.formats.network.classes - 1
-        m.d.comb += known_layer.eq(at_most(self.fields.label, last_layer, last_layer))
+        m.d.comb += known_layer.eq(at_most(self.fields.label, last_layer, [last_layer]))
         self._weights(m, weights_fit)
         self._register(m, register_fits)
         with m.Switch(self.opcode):
             with m.Case(Opcode.TRAIN):
-                m.d.comb += self.ok.eq(at_most(self.fields.label, label_limit, label_limit))
+                m.d.comb += self.ok.eq(at_most(self.fields.label, label_limit, [label_limit]))
             with m.Case(Opcode.READ_WEIGHTS, Opcode.WRITE_WEIGHTS):
                 m.d.comb += self.ok.eq(known_layer & weights_fit)
             with m.Case(Opcode.READ_REGISTER, Opcode.WRITE_REGISTER):
@@ -77,7 +80,7 @@ class RequestCheck(wiring.Component):
 
     def _by_layer(self, m, limits: list[int]):
         """Of a constant for each layer, the one of the layer asked for."""
-        limit = Signal(range(max(limits) + 1), init=limits[-1])
+        limit = Signal(max(limits).bit_length(), init=limits[-1])
         with m.Switch(self.fields.weights.layer[: (len(limits) - 1).bit_length()]):
             for index, value in enumerate(limits[:-1]):
                 with m.Case(index):
@@ -86,17 +89,15 @@ class RequestCheck(wiring.Component):
 
     def _weights(self, m, fits) -> None:
         """The unit exists, and ``input + count - 1`` is one of its inputs."""
-        layers = self.formats.layers
-        largest_unit = max(layer.units for layer in layers) - 1
-        largest_end = max(layer.fan_in for layer in layers)
-        unit_limit = self._by_layer(m, [layer.units - 1 for layer in layers])
-        end_limit = self._by_layer(m, [layer.fan_in for layer in layers])
+        units = [layer.units - 1 for layer in self.formats.layers]
+        ends = [layer.fan_in for layer in self.formats.layers]
+        unit_limit, end_limit = self._by_layer(m, units), self._by_layer(m, ends)
         end = Signal(17)
         m.d.comb += [
             end.eq(self.fields.weights.input + self.count),
             fits.eq(
-                at_most(self.fields.weights.unit, unit_limit, largest_unit)
-                & at_most(end, end_limit, largest_end)
+                at_most(self.fields.weights.unit, unit_limit, units)
+                & at_most(end, end_limit, ends)
                 & (self.count != 0)
             ),
         ]
@@ -108,7 +109,7 @@ class RequestCheck(wiring.Component):
         for register in Register:
             limits = [register_limit(layer, register) for layer in self.formats.layers]
             limit = self._by_layer(m, limits)
-            in_range[register] = at_most(self.fields.register.value, limit, max(limits))
+            in_range[register] = at_most(self.fields.register.value, limit, limits)
         with m.Switch(self.fields.register.number):
             for register in Register:
                 with m.Case(register):

@@ -1,7 +1,5 @@
 """Host link against the golden engine: every request, every refusal, damaged and cut frames."""
 
-import random
-
 import cocotb
 import numpy as np
 from amaranth import Module, signed
@@ -9,24 +7,21 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.host.protocol import (
-    INFO,
     REGISTER,
     VALUE,
     WEIGHTS,
     Frame,
-    decode_weights,
     encode,
-    encode_result,
     encode_weights,
 )
-from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.frames import REPLY, SYNC, VERSION, WRITE_WEIGHTS_MAX, FrameError, Opcode
+from golden_model.spec.frames import REPLY, SYNC, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from hdl.rtl.host_link import HostLink
 from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.benches.frame_host import FrameHost
 from sim.benches.golden_core import GoldenCore
 
 TIMEOUT = 25
@@ -88,38 +83,26 @@ BENCH = Bench(
 )
 
 
-class Host:
-    """Sends bytes, collects frames; `golden` is what the chip should be."""
+class LinkHost(FrameHost):
+    """Sends and takes bytes at the link's streams; the golden engine is behind it."""
 
     def __init__(self, dut, component, regime) -> None:
-        self.dut, self.formats = dut, component.formats
+        super().__init__(component.formats)
+        self.dut = dut
         self.source = Source(dut, component, "i", stall=regime.source * 0.5, seed=1)
         self.sink = Sink(dut, component, "o", stall=regime.sink, seed=2)
         self.core = GoldenCore(dut, component, self.formats, stall=regime.sink)
-        self.golden = GoldenEngine(self.formats)
-        self.chance = random.Random(5)
 
-    async def frame(self) -> Frame:
-        """The next frame from the chip, which must be whole and start with SYNC."""
-        header = bytes(await self.sink.take(4, limit=10**6))
-        assert header[0] == SYNC
-        length = int.from_bytes(header[2:], "little")
-        rest = bytes(await self.sink.take(length + 2, limit=10**6))
-        frame = Frame(opcode=header[1], payload=rest[:-2])
-        assert header + rest == encode(frame)
-        return frame
+    def send(self, content):
+        self.source.send(*content)
 
-    async def ask(self, opcode, payload=b"") -> bytes:
-        """Payload of the reply to a request, which must be served."""
-        self.source.send(*encode(Frame(opcode=opcode, payload=payload)))
-        reply = await self.frame()
-        assert reply.opcode == opcode | REPLY, reply
-        return reply.payload
+    async def receive(self, count):
+        return bytes(await self.sink.take(count, limit=10**6))
 
     async def refused(self, content: bytes, error: FrameError, opcode: int) -> None:
         """Some bytes are answered by that error, and the core sees nothing of them."""
         beats, resets = self.core.beats, self.core.resets
-        self.source.send(*content)
+        self.send(content)
         expected = Frame(opcode=Opcode.ERROR, payload=bytes([error, opcode]))
         assert await self.frame() == expected, content.hex()
         assert (self.core.beats, self.core.resets) == (beats, resets), content.hex()
@@ -130,23 +113,6 @@ class Host:
         await clocks(self.dut, TIMEOUT + 15)
         assert self.sink.untaken() == []
 
-    async def sample(self, *, train: bool) -> None:
-        """A random sample, whose answer must be the golden engine's."""
-        network = self.formats.network
-        x = np.array([self.chance.randrange(256) for _ in range(network.inputs)], np.uint8)
-        label = self.chance.randrange(network.classes)
-        self.golden.send(x, label if train else None)
-        (result,) = self.golden.results()
-        prefix, opcode = (bytes([label]), Opcode.TRAIN) if train else (b"", Opcode.INFER)
-        assert await self.ask(opcode, prefix + x.tobytes()) == encode_result(result)
-
-    async def weights(self, layer: int, unit: int, first: int, count: int) -> None:
-        """Some weights, which must be the golden engine's."""
-        place = WEIGHTS.pack(layer, unit, first) + count.to_bytes(2, "little")
-        payload = await self.ask(Opcode.READ_WEIGHTS, place)
-        row = self.golden.read_weights(layer)[unit]
-        assert np.array_equal(decode_weights(payload), row[first : first + count])
-
     def same_weights(self) -> None:
         """The core holds what the golden engine holds."""
         for layer in range(len(self.formats.layers)):
@@ -154,10 +120,10 @@ class Host:
             assert np.array_equal(found, self.golden.read_weights(layer))
 
 
-async def begin(dut, regime=Regime.FLOWING) -> Host:
+async def begin(dut, regime=Regime.FLOWING) -> LinkHost:
     component = BENCH.component()
     await start(dut, component)
-    return Host(dut, component, regime)
+    return LinkHost(dut, component, regime)
 
 
 @cocotb.test()
@@ -165,55 +131,12 @@ async def begin(dut, regime=Regime.FLOWING) -> Host:
 async def requests(dut, regime):
     """A conversation of all requests, one right after the other."""
     host = await begin(dut, regime)
-    formats = host.formats
-    layers, network = formats.layers, formats.network
-    info = INFO.pack(VERSION, len(layers), network.classes, network.inputs, network.fingerprint)
-    for round in range(2 if network.classes < 100 else 1):
-        assert await host.ask(Opcode.INFO) == info
-        for train in (True, False, True, True):
-            await host.sample(train=train)
-        for layer in layers:
-            await host.weights(layer.index, layer.units - 1, 0, layer.fan_in)
-            await host.weights(layer.index, 0, layer.inputs, 1)
-            await write_weights(host, layer)
-            await registers(host, layer)
-        await host.sample(train=True)
-        host.same_weights()
-        assert await host.ask(Opcode.RESET) == b""
-        host.golden.reset()
+    rounds = 2 if host.formats.network.classes < 100 else 1
+    for round in range(rounds):
+        await host.conversation()
         host.same_weights()
         assert host.core.resets == round + 1
     await host.quiet()
-
-
-async def write_weights(host, layer):
-    """The longest part of a row that a frame holds, at its end."""
-    count = min(layer.fan_in, WRITE_WEIGHTS_MAX)
-    first, limit = layer.fan_in - count, 1 << (layer.weight_bits - 1)
-    row = [host.chance.randrange(-limit, limit) for _ in range(count)]
-    weights = host.golden.read_weights(layer.index)
-    weights[layer.units - 1, first:] = row
-    host.golden.write_weights(layer.index, weights)
-    place = WEIGHTS.pack(layer.index, layer.units - 1, first)
-    assert await host.ask(Opcode.WRITE_WEIGHTS, place + encode_weights(row)) == b""
-    host.same_weights()
-    await host.weights(layer.index, layer.units - 1, first, count)
-
-
-async def registers(host, layer):
-    """Every register at both ends of its range, every counter."""
-    limits = {Register.RATE_SHIFT: layer.rate_shift_max, Register.MARGIN: layer.margin_max,
-              Register.LEARN: 1}  # fmt: skip
-    for register, limit in limits.items():
-        before = host.golden.read_register(layer.index, register)
-        for value in (0, limit, before):
-            place = REGISTER.pack(layer.index, register)
-            assert await host.ask(Opcode.WRITE_REGISTER, place + VALUE.pack(value)) == b""
-            assert await host.ask(Opcode.READ_REGISTER, place) == VALUE.pack(value)
-    for counter in Counter:
-        count = host.golden.read_register(layer.index, counter)
-        payload = await host.ask(Opcode.READ_REGISTER, REGISTER.pack(layer.index, counter))
-        assert payload == VALUE.pack(count)
 
 
 @cocotb.test()
@@ -307,7 +230,7 @@ async def flipped_bits(dut):
         for bit in range(8 * len(whole)):
             flipped = bytearray(whole)
             flipped[bit // 8] ^= 1 << bit % 8
-            host.source.send(*flipped)
+            host.send(flipped)
             if bit >= 8:
                 error = await host.frame()
                 assert error.opcode == Opcode.ERROR, f"{opcode.name}, bit {bit}"
@@ -337,10 +260,10 @@ async def timeout_clocks(dut):
     host = await begin(dut)
     request = encode(Frame(opcode=Opcode.INFO))
     for pause, served in ((TIMEOUT - 2, True), (TIMEOUT + 2, False)):
-        host.source.send(*request[:3])
+        host.send(request[:3])
         await host.source.sent()
         await clocks(dut, pause)
-        host.source.send(*request[3:])
+        host.send(request[3:])
         reply = await host.frame()
         assert (reply.opcode == Opcode.INFO | REPLY) is served
         await host.quiet()
@@ -352,10 +275,10 @@ async def garbage(dut):
     host = await begin(dut)
     noise = [byte for byte in range(256) if byte != SYNC]
     for _ in range(20):
-        host.source.send(*host.chance.sample(noise, host.chance.randrange(1, 40)))
+        host.send(bytes(host.chance.sample(noise, host.chance.randrange(1, 40))))
         await host.sample(train=True)
     await host.refused(bytes([SYNC, Opcode.INFO, 1, 0]), FrameError.LENGTH, Opcode.INFO)
-    host.source.send(*noise[:30], *encode(Frame(opcode=Opcode.RESET)))
+    host.send(bytes(noise[:30]) + encode(Frame(opcode=Opcode.RESET)))
     await host.quiet()
     assert host.core.resets == 0
     await host.refused(encode(Frame(opcode=Opcode.RESET))[:-1] + b"?", FrameError.CRC, Opcode.RESET)
@@ -368,7 +291,7 @@ async def bytes_while_serving(dut):
     """What comes while a request is served is dropped, be it a frame."""
     host = await begin(dut)
     info, reset = (encode(Frame(opcode=opcode)) for opcode in (Opcode.INFO, Opcode.RESET))
-    host.source.send(*info, *reset)
+    host.send(info + reset)
     assert (await host.frame()).opcode == Opcode.INFO | REPLY
     await host.quiet()
     assert host.core.resets == 0
