@@ -6,10 +6,15 @@ A frame in either direction, integers little-endian::
 
 The CRC is CRC-16/IBM-3740 (polynomial 0x1021, initial value 0xFFFF, most significant bit first, no
 final inversion), over opcode, length and payload. The host sends one request and waits for its
-reply. A reply carries the request's opcode with bit 7 set; a request that cannot be served is
-answered by opcode ERROR with two bytes of payload, the :class:`FrameError` and the request's
-opcode, and changes nothing. Between frames the chip skips bytes until SYNC. A request whose bytes
-stop coming for TIMEOUT_MS is answered with FrameError.TIMEOUT.
+reply; what it sends while one is served is dropped. A reply carries the request's opcode with bit 7
+set; a request that cannot be served is answered by opcode ERROR, bit 7 clear, with two bytes of
+payload, the :class:`FrameError` and the request's opcode, and changes nothing.
+
+Between frames the chip skips bytes until SYNC. A request whose bytes stop coming for TIMEOUT_MS is
+answered with FrameError.TIMEOUT (and opcode 0 if the opcode is what did not come). An unknown
+opcode, or a length that the opcode does not have, is answered at once; where that frame ends is
+anybody's guess, so the chip then skips all bytes until none has come for TIMEOUT_MS. A host that
+gets an error or no reply therefore stays silent that long before it tries again.
 
 ================  =========================================  ==================================
 opcode            request payload                            reply payload
