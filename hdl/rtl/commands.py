@@ -196,7 +196,8 @@ class Commands(wiring.Component):
 
     def _count(self, fields):
         """Weights that the request is about."""
-        written = (self.request.payload.length - FIRST_WEIGHT)[1 : WRITE_WEIGHTS_MAX.bit_length() + 1]
+        written = (self.request.payload.length - FIRST_WEIGHT)[1:]
+        written = written[: WRITE_WEIGHTS_MAX.bit_length()]
         is_read = self.request.payload.opcode == Opcode.READ_WEIGHTS
         return Mux(is_read, fields.weights.value, written)
 
