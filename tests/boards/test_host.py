@@ -1,0 +1,225 @@
+"""Frames and driver, against the golden model behind a wire that can be trusted or not."""
+
+import numpy as np
+import pytest
+
+from boards.host.driver import TRIES, Board
+from boards.host.protocol import (
+    BadReply,
+    Frame,
+    Info,
+    LinkError,
+    NoAnswer,
+    Refused,
+    checksum,
+    encode,
+    read_frame,
+)
+from golden_model.engine import GoldenEngine
+from golden_model.spec.control import Counter, Register
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.frames import REPLY, SYNC, FrameError, Opcode
+from golden_model.spec.network import Dense, Learning, Network, Readout
+from sim.golden_chip import GoldenChip
+
+FORMATS = infer_formats(
+    Network(
+        name="small",
+        inputs=70,
+        classes=4,
+        layers=(Dense(units=5, weight_bits=12), Dense(units=3)),
+        readout=Readout(),
+        learning=Learning(margin=20, rate_shift=2),
+    )
+)
+OTHER = infer_formats(Network(name="other", inputs=70, classes=4, layers=(Dense(units=5),)))
+
+
+class Wire:
+    """A wire to a golden chip on which the next frames can be harmed, one fault for each."""
+
+    def __init__(self, formats=FORMATS):
+        self.chip = GoldenChip(formats)
+        self.faults = []
+        self.requests = []
+
+    def write(self, content):
+        self.requests.append(Opcode(content[1]))
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "request":
+            content = content[:-1] + bytes([content[-1] ^ 0x10])
+        self.chip.write(content)
+        if fault == "lost":
+            self.chip.poll()
+        if fault == "reply":
+            reply = bytearray(self.chip.poll())
+            reply[-1] ^= 1
+            self.chip._reply = bytes(reply)
+        if fault == "cut":
+            self.chip._reply = self.chip.poll()[:-1]
+
+    def read(self, size):
+        return self.chip.read(size)
+
+
+def reader(content):
+    """What reads from some bytes."""
+    rest = list(content)
+    return lambda size: bytes(rest.pop(0) for _ in range(min(size, len(rest))))
+
+
+def same_state(board, engine):
+    for layer in FORMATS.layers:
+        assert np.array_equal(board.read_weights(layer.index), engine.read_weights(layer.index))
+        for number in (*Register, *Counter):
+            found = board.read_register(layer.index, number)
+            assert found == engine.read_register(layer.index, number)
+
+
+def samples(count):
+    chance = np.random.default_rng(3)
+    x = chance.integers(0, 256, (count, FORMATS.network.inputs)).astype(np.uint8)
+    return list(zip(x, chance.integers(0, 4, count).tolist(), strict=True))
+
+
+def test_checksum_is_the_catalogue_s():
+    assert checksum(b"123456789") == 0x29B1
+
+
+def test_a_frame_on_the_wire():
+    content = encode(Frame(opcode=Opcode.READ_REGISTER, payload=b"\x00\x10"))
+    assert content[:6] == bytes([SYNC, 5, 2, 0, 0, 0x10])
+    assert int.from_bytes(content[6:], "little") == checksum(content[1:6])
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", bytes(range(256)) * 3])
+def test_frames_come_back_from_noise(payload):
+    frame = Frame(opcode=0x83, payload=payload)
+    assert read_frame(reader(b"\x00\xff" + encode(frame) + b"more")) == frame
+
+
+def test_cut_and_damaged_frames():
+    content = encode(Frame(opcode=0x83, payload=b"abc"))
+    for length in range(len(content)):
+        with pytest.raises(NoAnswer):
+            read_frame(reader(content[:length]))
+    for bit in range(32, 8 * len(content)):  # past the header, where nothing hides the frame
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BadReply):
+            read_frame(reader(damaged))
+
+
+def test_a_board_is_a_learner():
+    board, engine = Board(Wire(), FORMATS), GoldenEngine(FORMATS)
+    for number, (x, label) in enumerate(samples(40)):
+        for learner in (board, engine):
+            learner.send(x, label if number % 5 else None)
+            if number == 20:
+                learner.write_register(1, Register.LEARN, 0)
+                learner.write_register(0, Register.MARGIN, 77)
+    for found, expected in zip(board.results(), engine.results(), strict=True):
+        assert found.predicted == expected.predicted
+        assert np.array_equal(found.scores, expected.scores)
+    assert board.results() == []
+    same_state(board, engine)
+    for learner in (board, engine):
+        learner.write_weights(0, engine.read_weights(0)[::-1].copy())
+    same_state(board, engine)
+    board.reset()
+    same_state(board, GoldenEngine(FORMATS))
+    assert board.retries == 0
+
+
+@pytest.mark.parametrize("fault", ["request", "reply", "lost", "cut"])
+def test_harmless_requests_are_repeated(fault):
+    wire = Wire()
+    board, engine = Board(wire, FORMATS), GoldenEngine(FORMATS)
+    weights = engine.read_weights(0) // 2
+    engine.write_weights(0, weights)
+    engine.write_register(2, Register.RATE_SHIFT, 3)
+    wire.faults = [fault, "", fault]
+    board.write_weights(0, weights)
+    wire.faults = [fault]
+    board.write_register(2, Register.RATE_SHIFT, 3)
+    wire.faults = [fault]
+    same_state(board, engine)
+    assert board.retries == 4
+    wire.faults = [fault]
+    board.reset()
+    same_state(board, GoldenEngine(FORMATS))
+
+
+def test_a_damaged_request_to_train_is_repeated():
+    wire = Wire()
+    board, engine = Board(wire, FORMATS), GoldenEngine(FORMATS)
+    ((x, label),) = samples(1)
+    wire.faults = ["request", "request"]
+    board.send(x, label)
+    engine.send(x, label)
+    assert board.retries == 2
+    same_state(board, engine)
+
+
+@pytest.mark.parametrize("fault", ["reply", "lost", "cut"])
+def test_a_sample_is_never_learnt_twice(fault):
+    wire = Wire()
+    board, engine = Board(wire, FORMATS), GoldenEngine(FORMATS)
+    ((x, label),) = samples(1)
+    wire.faults = [fault]
+    with pytest.raises(LinkError, match="Whether the sample was learnt is not known"):
+        board.send(x, label)
+    assert wire.requests.count(Opcode.TRAIN) == 1
+    engine.send(x, label)
+    same_state(board, engine)
+
+
+def test_a_dead_wire_is_given_up():
+    wire = Wire()
+    board = Board(wire, FORMATS)
+    wire.faults = ["lost"] * TRIES
+    with pytest.raises(NoAnswer, match="is the board programmed"):
+        board.read_register(0, Register.MARGIN)
+    assert wire.requests.count(Opcode.READ_REGISTER) == TRIES
+
+
+def test_a_refused_value_is_not_repeated():
+    wire = Wire()
+    board = Board(wire, FORMATS)
+    with pytest.raises(Refused, match="WRITE_REGISTER: VALUE") as refusal:
+        board.write_register(0, Register.MARGIN, 2**31)
+    assert refusal.value.error == FrameError.VALUE
+    assert board.retries == 0
+
+
+def test_another_network_is_told_by_its_fingerprint():
+    with pytest.raises(LinkError, match=f"{OTHER.network.fingerprint:08x}.*build and load"):
+        Board(Wire(OTHER), FORMATS)
+    assert Info.decode(Info.expected(OTHER).encode()) == Info.expected(OTHER)
+
+
+def test_weights_that_do_not_fit_are_not_sent():
+    wire = Wire()
+    board = Board(wire, FORMATS)
+    weights = board.read_weights(0)
+    for wrong in (weights[:, 1:], np.full_like(weights, 2048), np.full_like(weights, -2049)):
+        with pytest.raises(SpecError):
+            board.write_weights(0, wrong)
+    with pytest.raises(ValueError, match="sample is uint8"):
+        board.send(np.zeros(FORMATS.network.inputs - 1, np.uint8))
+    assert Opcode.WRITE_WEIGHTS not in wire.requests
+
+
+def test_no_flipped_bit_gets_past_the_golden_chip():
+    chip, engine = GoldenChip(FORMATS), GoldenEngine(FORMATS)
+    whole = encode(Frame(opcode=Opcode.WRITE_REGISTER, payload=b"\0\2\0\0\0\0"))
+    for bit in range(8, 8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        chip.write(bytes(damaged))
+        assert read_frame(chip.read).opcode == Opcode.ERROR
+        assert not chip.poll()
+    same_state(Board(Wire(), FORMATS), engine)
+    chip.write(whole)
+    assert read_frame(chip.read).opcode == Opcode.WRITE_REGISTER | REPLY
