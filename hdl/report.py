@@ -100,7 +100,9 @@ class Report:
         clock = ("clock, MHz", "-", f"{self.fmax_mhz:.1f}", f"{self.clock_mhz:.1f} required")
         return [*rows, clock]
 
-    def _throughput(self) -> list[str]:
+    @property
+    def throughput(self) -> list[str]:
+        """A line for inference and one for training."""
         per_second = self.samples_per_second
         return [
             f"{kind}: {cycles} cycles per sample, {per_second[kind]} samples per second"
@@ -118,13 +120,13 @@ class Report:
         rows = [header, ("---", "---:", "---:", "---:"), *self._rows()]
         table = [f"| {' | '.join(row)} |" for row in rows]
         verdict = "Timing is met." if self.timing_met else "Timing is missed."
-        points = [f"- {line}" for line in self._throughput()]
+        points = [f"- {line}" for line in self.throughput]
         lines = [f"# {self.title}", "", *table, "", verdict, f"Placement seed {self.seed}.", ""]
         return "\n".join([*lines, *points, ""])
 
     def as_table(self) -> Table:
         """The same for a terminal."""
-        table = Table(title=self.title, caption="\n".join(self._throughput()))
+        table = Table(title=self.title)
         table.add_column("")
         for name in ("estimate", "result", "available"):
             table.add_column(name, justify="right")

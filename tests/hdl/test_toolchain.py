@@ -124,19 +124,23 @@ def test_too_much_memory_says_how_much(tmp_path: Path) -> None:
 
     def design(platform: Any) -> Module:
         m = Module()
-        word, line = serial_word(m, board, platform, 8)
-        # One block gives 16 bits of 256 words.
-        table = [1 << (n % 481) | n for n in range(256)]
-        m.submodules.rom = rom = Memory(shape=16 * 31, depth=256, init=table)
-        port = rom.read_port()
-        m.d.comb += port.addr.eq(word)
-        m.d.sync += line.eq(port.data.xor())
+        word, line = serial_word(m, board, platform, 16)
+        m.submodules.spram = memory = Memory(shape=5 * 16, depth=16384, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(word),
+            read.addr.eq(word),
+            write.data.eq(Cat(word, word, word, word, word)),
+            write.en.eq(word[-1]),
+            read.en.eq(~write.en),
+        ]
+        m.d.sync += line.eq(read.data.xor())
         return m
 
     with pytest.raises(DoesNotFit) as caught:
         build(board, design, tmp_path / "build", 1)
     error = caught.value
-    assert (error.resource, error.needed, error.available) == ("EBR", 31, 30)
+    assert (error.resource, error.needed, error.available) == ("SPRAM", 5, 4)
 
 
 def loop_back(board: Board) -> Callable[[Any], Module]:
