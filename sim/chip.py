@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from golden_model.spec.control import Counter, Register
@@ -10,7 +11,7 @@ from golden_model.spec.formats import DenseFormat
 from golden_model.spec.learner import Result, Sample, Weights
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
-from sim.cxxrtl import Agent, Simulation
+from sim.cxxrtl import FAST, Agent, Simulation
 
 WEIGHT_MEMORIES = ("weights", "spram")
 """What :class:`hdl.rtl.weight_memory.WeightMemory` calls its memory."""
@@ -38,6 +39,10 @@ class SimulatedCore:
         The last stage of the flow.
     source_stall, sink_stall
         Probability of a clock in which no sample beat is offered, or no score taken.
+    core
+        Another core than the schedule's own, for example one with a fault.
+    optimisation
+        Of the compiler, see :class:`sim.cxxrtl.Simulation`.
 
     Members
     -------
@@ -48,11 +53,17 @@ class SimulatedCore:
     """
 
     def __init__(
-        self, schedule: ScheduledNetwork, *, source_stall: float = 0.0, sink_stall: float = 0.0
+        self,
+        schedule: ScheduledNetwork,
+        *,
+        source_stall: float = 0.0,
+        sink_stall: float = 0.0,
+        core: wiring.Component | None = None,
+        optimisation: str = FAST,
     ) -> None:
         self.schedule, self.formats = schedule, schedule.formats
         self.source_stall, self.sink_stall = source_stall, sink_stall
-        self.simulation = Simulation(Core(schedule), keep=PROBES)
+        self.simulation = Simulation(core or Core(schedule), keep=PROBES, optimisation=optimisation)
         self.first_clock = 0
         self._waiting: list[tuple[Sample, int | None]] = []
         self._results: list[Result] = []
@@ -131,7 +142,9 @@ class SimulatedCore:
         """Run what waits, apply every pending update and keep it so."""
         self._run_waiting()
         self.simulation.set("drain", 1)
-        self.simulation.run(until="idle")
+        # A core that is idle may be accessed in this very clock.
+        if not self.simulation.get("idle"):
+            self.simulation.run(until="idle")
 
     def _access(self, port: str, answers: int, **fields: object) -> NDArray[np.int64]:
         """Make requests to a port, in bulk; gives the answers to the reads."""

@@ -93,12 +93,14 @@ def train(
 def collect(learner: TracedLearner, results: list[Result]) -> Record:
     """The record of a learner that has given `results` since its last reset."""
     layers = range(len(learner.formats.layers))
+    # Weights first: they must be right even if they are the first thing that is asked for.
+    weights = tuple(learner.read_weights(layer).astype(np.int64) for layer in layers)
     counters = [[learner.read_register(layer, number) for number in Counter] for layer in layers]
     return Record(
         predicted=np.array([result.predicted for result in results], np.int64),
         scores=np.array([result.scores for result in results], np.int64),
         gradients=tuple(learner.gradients()),
-        weights=tuple(learner.read_weights(layer).astype(np.int64) for layer in layers),
+        weights=weights,
         counters=np.array(counters, np.int64),
     )
 

@@ -1,0 +1,258 @@
+"""Break the RTL on purpose and see whether the comparison notices: ``python -m sim.mutations``."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import click
+from amaranth.lib import wiring
+from rich.console import Console
+from rich.table import Table
+
+from boards.registry import find_board
+from golden_model.data import load_data
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Dense, Learning, Network, Readout
+from hdl.passes import pipeline
+from hdl.passes.folding import Options
+from hdl.passes.stages import ScheduledNetwork
+from sim.chip import SimulatedCore
+from sim.cxxrtl import QUICK, SimulationStuck
+from sim.record import TracedGolden, differences, train
+
+PACKAGE = "hdl.rtl"
+SAMPLES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """One fault: text in a module of hdl.rtl, and what stands there instead.
+
+    Members
+    -------
+    name
+        What goes wrong.
+    module
+        Within hdl.rtl.
+    old, new
+        `old` must occur exactly once.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        name="activation rounds down, not half up",
+        module="activation",
+        old="return (value >> shift) + value[shift - 1]",
+        new="return value >> shift",
+    ),
+    Mutation(
+        name="activation saturates at 254",
+        module="activation",
+        old="rounded > ACTIVATION_MAX, ACTIVATION_MAX,",
+        new="rounded > ACTIVATION_MAX, ACTIVATION_MAX - 1,",
+    ),
+    Mutation(
+        name="activation without ReLU",
+        module="activation",
+        old="self.o.eq(Mux(rounded[-1], 0, positive))",
+        new="self.o.eq(positive)",
+    ),
+    Mutation(
+        name="update rounds the other way",
+        module="weight_update",
+        old="Mux(carry, 0, 1)",
+        new="1",
+    ),
+    Mutation(
+        name="weight saturates one early at the lower bound",
+        module="weight_update",
+        old="Mux(moved[-1], -largest - 1, largest)",
+        new="Mux(moved[-1], -largest, largest)",
+    ),
+    Mutation(
+        name="weight wraps instead of saturating",
+        module="weight_update",
+        old="overflow.any() & ~overflow.all()",
+        new="overflow.any() & ~overflow.any()",
+    ),
+    Mutation(
+        name="forward sum sees weights one update late",
+        module="lane",
+        old='register(self.new_weight, "weight_3")',
+        new='register(update.w, "weight_3")',
+    ),
+    Mutation(
+        name="classifier signs inverted in the scores",
+        module="classifier",
+        old="Mux(sign, before - h, before + h)",
+        new="Mux(sign, before + h, before - h)",
+    ),
+    Mutation(
+        name="classifier signs inverted in the gradient",
+        module="gradient",
+        old="Mux(draw[-1], before - term, before + term)",
+        new="Mux(draw[-1], before + term, before - term)",
+    ),
+    Mutation(
+        name="silent units learn too",
+        module="gradient",
+        old="Mux(self.active, after, 0)",
+        new="after",
+    ),
+    Mutation(
+        name="margin reached counts as missed",
+        module="error",
+        old="positive = ~distance[-1] & distance.any()",
+        new="positive = ~distance[-1]",
+    ),
+    Mutation(
+        name="label's margin off by one",
+        module="error",
+        old="self.margin + signed_score + is_label",
+        new="self.margin + signed_score",
+    ),
+    Mutation(
+        name="ties go to the highest class",
+        module="core",
+        old="self.i.payload > highest",
+        new="self.i.payload >= highest",
+    ),
+    Mutation(
+        name="bias one too small",
+        module="matrix",
+        old="bias=layer.bias_input",
+        new="bias=layer.bias_input - 1",
+    ),
+    Mutation(
+        name="initial weights drawn without sign",
+        module="weight_access",
+        old="drawn.eq(generator.draw.as_signed())",
+        new="drawn.eq(generator.draw)",
+    ),
+    Mutation(
+        name="update applied to the newest sample's inputs",
+        module="sample_buffer",
+        old="(self.newest, newest), (self.previous, previous)",
+        new="(self.newest, newest), (self.previous, newest)",
+    ),
+    Mutation(
+        name="idle before the last update is drained",
+        module="layer",
+        old="self.idle.eq(free & matrix.empty & ~pending)",
+        new="self.idle.eq(free & matrix.empty)",
+    ),
+    Mutation(
+        name="samples without error leave an update",
+        module="layer",
+        old="learns = tail.any & labelled & self.learn",
+        new="learns = labelled & self.learn",
+    ),
+)
+
+
+@contextmanager
+def mutated(mutation: Mutation) -> Iterator[ModuleType]:
+    """hdl.rtl.core as it is with the fault; afterwards everything is as before.
+
+    Raises
+    ------
+    ValueError
+        If the text to be replaced does not occur exactly once.
+    """
+    name = f"{PACKAGE}.{mutation.module}"
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).read_text(encoding="utf-8")
+    if (count := source.count(mutation.old)) != 1:
+        raise ValueError(f"{name} holds {mutation.old!r} {count} times, not once")
+    kept = {key: module for key, module in sys.modules.items() if _ours(key)}
+    for key in kept:
+        del sys.modules[key]
+    try:
+        module = importlib.util.module_from_spec(found)
+        sys.modules[name] = module
+        exec(compile(source.replace(mutation.old, mutation.new), name, "exec"), module.__dict__)
+        yield importlib.import_module(f"{PACKAGE}.core")
+    finally:
+        for key in [key for key in sys.modules if _ours(key)]:
+            del sys.modules[key]
+        sys.modules.update(kept)
+
+
+def _ours(name: str) -> bool:
+    return name.startswith(f"{PACKAGE}.")
+
+
+def tiny_schedule() -> ScheduledNetwork:
+    """A network in which everything happens within 200 samples: saturation, ties, padding."""
+    network = Network(
+        name="tiny",
+        inputs=5,
+        classes=3,
+        seed=6,
+        layers=(
+            Dense(units=5, weight_bits=8, activation_shift=5, rate_shift=8),
+            Dense(units=3, weight_bits=8, activation_shift=5, rate_shift=8),
+        ),
+        readout=Readout(weight_bits=6, activation_shift=7, rate_shift=5),
+        learning=Learning(margin=10),
+    )
+    options = Options(folding={"layer0": (2, 2), "layer1": (1, 2), "readout": (2, 1)})
+    return pipeline.run(infer_formats(network), find_board("icebreaker").budget, options)
+
+
+def first_sign(schedule: ScheduledNetwork, core: wiring.Component | None = None) -> str | None:
+    """The first difference of a core, or of the sound one, on random samples; None if none."""
+    formats = schedule.formats
+    data = load_data("random", formats.network)
+    x, y = data.x_train[:SAMPLES], data.y_train[:SAMPLES]
+    try:
+        got = train(SimulatedCore(schedule, core=core, optimisation=QUICK), x, y)
+    except (SimulationStuck, AssertionError) as error:
+        return f"{type(error).__name__}: {error}"
+    found = differences(formats, train(TracedGolden(formats), x, y), got)
+    return str(found[0]) if found else None
+
+
+def sign_of(mutation: Mutation, schedule: ScheduledNetwork) -> str | None:
+    """The first difference that a fault makes, None if it goes unnoticed."""
+    with mutated(mutation) as module:
+        return first_sign(schedule, module.Core(schedule))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Break the RTL in many places, one at a time; each fault must show in the comparison.
+
+    Exit status: 0 if the sound RTL shows no difference and every fault shows one, else 1.
+    """
+    console, schedule = Console(highlight=False), tiny_schedule()
+    table = Table("fault", "where", "first sign")
+    with console.status("no fault"):
+        sound = first_sign(schedule)
+    table.add_row("none", "", sound or "no difference")
+    caught = 0
+    for mutation in MUTATIONS:
+        with console.status(mutation.name):
+            sign = sign_of(mutation, schedule)
+        caught += sign is not None
+        table.add_row(mutation.name, f"{PACKAGE}.{mutation.module}", sign or "NOT NOTICED")
+    console.print(table)
+    console.print(f"{caught} of {len(MUTATIONS)} faults caught")
+    sys.exit(0 if caught == len(MUTATIONS) and sound is None else 1)
+
+
+if __name__ == "__main__":
+    main()

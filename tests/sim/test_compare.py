@@ -1,0 +1,136 @@
+"""The comparison finds what differs, first things first, and says nothing where nothing does."""
+
+import pytest
+from click.testing import CliRunner
+
+from golden_model.data import load_data
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Dense, Network, Readout
+from sim.compare import main
+from sim.record import TracedGolden, differences, train
+
+NETWORK = Network(name="small", inputs=4, classes=3, layers=(Dense(units=3),), readout=Readout())
+FORMATS = infer_formats(NETWORK)
+TOML = """
+name = "small"
+inputs = 4
+classes = 3
+[[layers]]
+units = 3
+[readout]
+"""
+
+
+def record(fault=lambda engine, number: None):
+    """A golden engine trained on 40 samples, with `fault` before each of them."""
+
+    class Faulty(TracedGolden):
+        number = 0
+
+        def send(self, sample, label=None):
+            fault(self, self.number)
+            self.number += 1
+            super().send(sample, label)
+
+    data = load_data("random", NETWORK)
+    return train(Faulty(FORMATS), data.x_train[:40], data.y_train[:40])
+
+
+def weight_fault(engine, number):
+    """One weight of the readout is one too large before sample 7."""
+    if number == 7:
+        weights = engine.read_weights(1)
+        weights[2, 3] += 1
+        engine.write_weights(1, weights)
+
+
+def test_equal_records_have_no_difference():
+    assert differences(FORMATS, record(), record()) == []
+
+
+def test_first_difference_is_the_earliest():
+    found = differences(FORMATS, record(), record(weight_fault))
+    assert found[0].sample >= 7
+    samples = [difference.sample for difference in found if difference.sample is not None]
+    assert samples == sorted(samples)
+    assert found[-1].sample is None
+
+
+@pytest.mark.parametrize(
+    ("field", "index", "place"),
+    [
+        ("predicted", (3,), "sample 3, class: "),
+        ("scores", (3, 2), "sample 3, readout, score of class 2: "),
+        ("counters", (1, 0), "at the end, readout, counter SAMPLES: "),
+    ],
+)
+def test_one_wrong_value_is_named(field, index, place):
+    good, bad = record(), record()
+    getattr(bad, field)[index] += 5
+    (found,) = differences(FORMATS, good, bad)
+    value = getattr(good, field)[index]
+    assert str(found) == f"{place}expected {value}, got {value + 5}"
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ("gradients", "sample 2, layer0, gradient of unit 1: "),
+        ("weights", "at the end, layer0, unit 2, weight of input 1: "),
+    ],
+)
+def test_one_wrong_value_of_a_layer_is_named(field, place):
+    good, bad = record(), record()
+    getattr(bad, field)[0][2, 1] += 5
+    (found,) = differences(FORMATS, good, bad)
+    value = getattr(good, field)[0][2, 1]
+    assert str(found) == f"{place}expected {value}, got {value + 5}"
+
+
+def test_records_of_other_shapes_are_refused():
+    good, bad = record(), record()
+    bad.weights[0].resize((3, 4), refcheck=False)
+    with pytest.raises(ValueError, match="shapes"):
+        differences(FORMATS, good, bad)
+
+
+@pytest.fixture
+def description(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(TOML, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("engine", ["cxxrtl", "verilator"])
+def test_command_finds_none(description, engine):
+    arguments = ["--network", description, "--data", "random", "--samples", "40"]
+    done = CliRunner().invoke(main, [*arguments, "--engine", engine, "--fold", "layer0=2x2"])
+    assert done.exit_code == 0, done.output
+    assert "\n0 differences\n" in done.output
+
+
+def test_command_shows_the_first(description, monkeypatch):
+    monkeypatch.setitem(
+        main.callback.__globals__["ENGINES"], "cxxrtl", lambda *_: record(weight_fault)
+    )
+    arguments = ["--network", description, "--data", "random", "--samples", "40"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "The first: sample " in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "digit"], "Did you mean 'digits'?"),
+        (["--board", "icebreakr"], "Did you mean 'icebreaker'?"),
+        (["--data", "random", "--samples", "2001"], "--samples 2001: random has 2000"),
+        (["--fold", "layer0"], "--fold layer0: "),
+        (["--fold", "layer9=1x1"], "folding of 'layer9'"),
+        (["--fold", "layer0=3x1"], "PE = 3 of layer0"),
+    ],
+)
+def test_command_refuses(arguments, message):
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert message in done.output
