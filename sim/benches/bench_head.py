@@ -12,19 +12,15 @@ from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding, packed
 
 HEADS = {
-    "rom": (dense(9, 6, 5, margin=100), folding(pe=2)),
-    "generator": (
-        dense(
-            9, 7, 3, feedback="sign-concordant", loss="pairwise-hinge", margin=300, weight_bits=8
-        ),
-        folding(pe=4, classifier_rom=False),
+    "rom": (
+        dense(9, 6, 5, feedback="sign-concordant", loss="squared-hinge", margin=100),
+        folding(pe=4),
     ),
-    "squared": (
-        dense(9, 3, 10, feedback="sign-concordant", loss="squared-hinge", margin=50),
-        folding(pe=1),
+    "generator": (
+        dense(9, 7, 3, loss="pairwise-hinge", margin=300, weight_bits=8),
+        folding(pe=1, classifier_rom=False),
     ),
     "readout": (dense(9, 0, 5, readout=True, margin=100), folding(pe=4)),
-    "readout_pairwise": (dense(9, 0, 3, readout=True, loss="pairwise-hinge"), folding(pe=1)),
 }
 SAMPLES = 8
 

@@ -1,0 +1,149 @@
+"""Whole layers: every trace of the golden layer, sample by sample."""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from golden_model.layers import LAYERS
+from golden_model.spec.control import Register
+from golden_model.spec.formats import ReadoutFormat
+from hdl.rtl.layer import Layer
+from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.benches.harness import Group, Watched, dense, folding
+
+BENCHED = {
+    "hidden": (
+        dense(7, 5, 3, margin=60, rate_shift=3, loss="pairwise-hinge"),
+        folding(pe=2, simd=2, classifier_rom=False),
+    ),
+    "spram": (
+        dense(5, 3, 4, margin=100, rate_shift=2, feedback="sign-concordant", weight_bits=10),
+        folding(pe=1, simd=4, single_port=True, clear_slot=True),
+    ),
+    "readout": (
+        dense(6, 0, 3, readout=True, margin=100, rate_shift=4, loss="squared-hinge"),
+        folding(pe=4, simd=1, hard_update=False),
+    ),
+}
+SAMPLES = 12
+
+BENCH = Bench(
+    module=__name__,
+    designs={
+        "all": lambda: Watched(Group(**{name: Layer(*pair) for name, pair in BENCHED.items()}))
+    },
+)
+
+
+class Around:
+    """The neighbours of a layer, and its golden twin."""
+
+    def __init__(self, dut, component, name, regime) -> None:
+        self.dut, self.name = dut, name
+        self.layer, self.fold = BENCHED[name]
+        self.golden = LAYERS[type(self.layer)](self.layer)
+        self.chance = np.random.default_rng(3)
+        self.source = Source(dut, component, f"{name}_i", stall=regime.source, seed=1)
+        self.scores = Sink(dut, component, f"{name}_o_score", stall=regime.sink, seed=2)
+        self.activations = Sink(dut, component, f"{name}_o", stall=regime.sink, seed=3)
+        self.requests = Source(dut, component, f"{name}_i_weight", seed=4)
+        self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=5)
+        self.taken = self.updated = 0
+        self.gradients: list[int] = []
+        cocotb.start_soon(self._probe())
+
+    def port(self, name):
+        return getattr(self.dut, f"{self.name}_{name}")
+
+    async def _probe(self):
+        while True:
+            await ReadOnly()
+            self.taken += int(self.port("taken").value)
+            self.updated += int(self.port("updated").value)
+            if int(self.port("probe_valid").value):
+                self.gradients.append(self.port("probe_d").value.to_signed())
+            await FallingEdge(self.dut.clk)
+
+    async def idle(self):
+        for _ in range(5000):
+            if int(self.port("idle").value):
+                return
+            await clocks(self.dut, 1)
+        raise AssertionError(f"{self.name}: never idle")
+
+    async def drained(self):
+        """Apply the pending update and compare all weights."""
+        self.port("drain").value = 1
+        await self.idle()
+        units, fan_in = self.layer.units, self.layer.fan_in
+        self.requests.send(
+            *({"unit": u, "input": n, "write": 0, "value": 0} for u, n in np.ndindex(units, fan_in))
+        )
+        found = np.reshape(await self.answers.take(units * fan_in), (units, fan_in))
+        await self.idle()
+        assert np.array_equal(found, self.golden.read_weights()), f"{self.name}: weights"
+        self.port("drain").value = 0
+
+    def send(self):
+        """Queue a random sample; returns what must come of it."""
+        layer, chance = self.layer, self.chance
+        x = chance.integers(0, 256, layer.inputs)
+        x[chance.random(layer.inputs) < 0.4] = 0
+        label = int(chance.integers(layer.classes))
+        learn = int(chance.random() < 0.8)
+        self.source.send(*({"x": int(value), "label": label, "learn": learn} for value in x))
+        self.golden.send(x, label if learn else None)
+        return self.golden.trace(), label, learn
+
+    async def judge(self, trace, label, learn):
+        """Scores and activations of a sample, with its label beside them."""
+        assert await self.scores.take(self.layer.classes) == trace.scores.tolist(), self.name
+        if not isinstance(self.layer, ReadoutFormat):
+            for beat, h in zip(
+                await self.activations.take(self.layer.units), trace.activations, strict=True
+            ):
+                assert beat == {"x": h, "label": label, "learn": learn}, self.name
+
+    def set_register(self, register, value):
+        self.golden.write_register(register, value)
+        names = {Register.RATE_SHIFT: "rate", Register.MARGIN: "margin", Register.LEARN: "learn"}
+        self.port(names[register]).value = value
+
+    async def run(self):
+        layer = self.layer
+        defaults = {
+            Register.RATE_SHIFT: layer.rate_shift,
+            Register.MARGIN: layer.margin,
+            Register.LEARN: 1,
+        }
+        for register, value in defaults.items():
+            self.set_register(register, value)
+        await self.idle()
+        await self.drained()
+        traces = []
+        for burst in range(3):
+            traces += (new := [self.send() for _ in range(SAMPLES // 3)])
+            for item in new:
+                await self.judge(*item)
+            await self.drained()
+            self.set_register(Register.RATE_SHIFT, int(self.chance.integers(layer.rate_shift_max)))
+            self.set_register(Register.MARGIN, int(self.chance.integers(1, layer.margin_max)))
+            self.set_register(Register.LEARN, int(burst != 1))
+        pending = [trace for trace, _, _ in traces if trace.pending]
+        assert pending, f"{self.name}: nothing was learnt"
+        assert (self.taken, self.updated) == (len(traces), len(pending)), self.name
+        padding = [0] * (-layer.units % self.fold.pe)
+        expected = [d for trace in pending for d in [*trace.gradient.tolist(), *padding]]
+        assert self.gradients == expected, f"{self.name}: gradients"
+        assert self.activations.untaken() == self.scores.untaken() == []
+
+
+@cocotb.test()
+@cocotb.parametrize(regime=list(Regime))
+async def samples(dut, regime):
+    component = BENCH.component()
+    await start(dut, component)
+    layers = [Around(dut, component, name, regime) for name in BENCHED]
+    for task in [cocotb.start_soon(layer.run()) for layer in layers]:
+        await task
+    assert not int(dut.collision.value), "a memory was read where it was written"

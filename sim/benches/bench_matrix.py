@@ -1,0 +1,145 @@
+"""Matrix: sums of a sample while the update of the one before is applied on the way."""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from golden_model import rule
+from golden_model.draws import initial_weights
+from golden_model.spec.formats import ACTIVATION_MAX
+from hdl.rtl.matrix import Matrix
+from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.benches.harness import Group, Watched, dense, folding, lanes_of
+
+MATRICES = {
+    "plain": (dense(6, 5, 3), folding(pe=2, simd=2)),
+    "spram": (
+        dense(7, 3, 4, weight_bits=8, loss="squared-hinge", seed=3),
+        folding(pe=1, simd=4, single_port=True, clear_slot=True),
+    ),
+    "soft": (
+        dense(3, 4, 3, weight_bits=6, seed=4),
+        folding(pe=4, simd=1, hard_forward=False, hard_update=False),
+    ),
+}
+SWEEPS = 14
+
+BENCH = Bench(
+    module=__name__,
+    designs={
+        "all": lambda: Watched(Group(**{name: Matrix(*pair) for name, pair in MATRICES.items()}))
+    },
+)
+
+
+class Control:
+    """Plays the rest of a layer, with gradients at random, and keeps the golden weights."""
+
+    def __init__(self, dut, component, name, regime) -> None:
+        self.dut, self.name = dut, name
+        self.layer, self.fold = MATRICES[name]
+        self.chance = np.random.default_rng(11)
+        self.stall = regime.sink
+        self.source = Source(dut, component, f"{name}_i", stall=regime.source, seed=1)
+        self.gradients = Source(dut, component, f"{name}_i_gradient", stall=regime.source, seed=2)
+        self.requests = Source(dut, component, f"{name}_i_weight", stall=regime.source, seed=3)
+        self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=4)
+        self.weights = initial_weights(self.layer).astype(np.float64).T
+        self.sums: list[int] = []
+        cocotb.start_soon(self._take_sums())
+
+    def port(self, name):
+        return getattr(self.dut, f"{self.name}_{name}")
+
+    async def _take_sums(self):
+        """Take groups of sums, releasing them after a while."""
+        while True:
+            self.port("release").value = 0
+            await ReadOnly()
+            valid = int(self.port("sums_valid").value)
+            found = lanes_of(self.port("sums"), self.fold.pe, signed=True)
+            await FallingEdge(self.dut.clk)
+            if valid:
+                self.sums += found
+                while self.chance.random() < self.stall:
+                    await clocks(self.dut, 1)
+                    assert not int(self.port("sums_valid").value), "sums before release"
+                self.port("release").value = 1
+                await clocks(self.dut, 1)
+
+    async def sweep(self, x, gradient, rate):
+        """One sweep; `x` for the sum and `gradient` for the update may be None."""
+        self.port("forward").value = x is not None
+        self.port("update").value = gradient is not None
+        self.port("rate").value = rate
+        self.port("start").value = 1
+        await clocks(self.dut, 1)
+        self.port("start").value = 0
+        if gradient is not None:
+            padded = np.pad(gradient, (0, -len(gradient) % self.fold.pe))
+            self.gradients.send(*(int(d) for d in padded))
+        for _ in range(5000):
+            if not int(self.port("busy").value):
+                break
+            await clocks(self.dut, 1)
+        expected = self.weights.T @ x if x is not None else []
+        for _ in range(200):
+            if len(self.sums) >= len(expected):
+                break
+            await clocks(self.dut, 1)
+        assert self.sums[: len(expected)] == list(expected), f"{self.name}: sums"
+        assert len(self.sums) <= len(expected) + self.fold.pe - 1
+        self.sums.clear()
+        await clocks(self.dut, 3)
+
+    async def same_weights(self):
+        units, fan_in = self.layer.units, self.layer.fan_in
+        self.requests.send(
+            *({"unit": u, "input": n, "write": 0, "value": 0} for u, n in np.ndindex(units, fan_in))
+        )
+        found = np.reshape(await self.answers.take(units * fan_in), (units, fan_in))
+        assert np.array_equal(found, self.weights.T), f"{self.name}: weights"
+
+    def update(self, x, gradient, rate):
+        rule.update(self.weights, x, gradient.astype(np.float64), rate, self.layer)
+
+    async def run(self):
+        layer, chance = self.layer, self.chance
+        while not int(self.port("initialised").value):
+            await clocks(self.dut, 1)
+        await self.same_weights()
+        pending = before = None
+        rate = 0
+        for number in range(SWEEPS):
+            x = np.append(chance.integers(0, 256, layer.inputs), ACTIVATION_MAX)
+            x[chance.random(layer.fan_in) < 0.3] = 0
+            x[-1] = ACTIVATION_MAX
+            self.source.send(*({"x": int(value), "label": 9, "learn": 1} for value in x[:-1]))
+            for _ in range(2000):
+                if int(self.port("full").value):
+                    break
+                await clocks(self.dut, 1)
+            if pending is not None:
+                self.update(before, pending, rate)
+            await self.sweep(x.astype(np.float64), pending, rate)
+            largest = 1 if number % 3 else layer.gradient_largest
+            learns = chance.random() < 0.7
+            pending = chance.integers(-largest, largest + 1, layer.units) if learns else None
+            before, rate = x.astype(np.float64), int(chance.integers(layer.rate_shift_max + 1))
+            if pending is not None and chance.random() < 0.3:  # drained by a sweep of its own
+                self.update(before, pending, rate)
+                await self.sweep(None, pending, rate)
+                pending = None
+            if pending is None:
+                await self.same_weights()
+
+
+@cocotb.test()
+@cocotb.parametrize(regime=list(Regime))
+async def sweeps(dut, regime):
+    component = BENCH.component()
+    await start(dut, component)
+    controls = [Control(dut, component, name, regime) for name in MATRICES]
+    for task in [cocotb.start_soon(control.run()) for control in controls]:
+        await task
+    assert not int(dut.collision.value), "a memory was read where it was written"
