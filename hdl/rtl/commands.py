@@ -6,10 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
-from hdl.rtl.frame_receiver import PAYLOAD, REQUEST
+from hdl.rtl.frame_receiver import REQUEST
 from hdl.rtl.frame_replier import HEADER
+from hdl.rtl.header_check import OPCODE_BITS
 from hdl.rtl.ports import core_signature
 from hdl.rtl.reply_payload import ReplyPayload
+from hdl.rtl.request_buffer import PAYLOAD
 from hdl.rtl.request_check import FIELDS, RequestCheck
 
 FIELD_BYTES = {
@@ -50,7 +52,7 @@ class Commands(wiring.Component):
         1 for a clock: start the core anew.
 
     A beat of a sample per clock; a weight every five clocks at most, since the line is slower.
-    About 280 cells.
+    About 400 cells, the check and the reply's payload among them.
     """
 
     def __init__(self, formats: FormattedNetwork) -> None:
@@ -68,7 +70,7 @@ class Commands(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        opcode = self.request.payload.opcode
+        opcode = self._opcode
         error = Signal(3)
         fields = Signal(FIELDS)
         index = Signal(3)  # of the field's next byte
@@ -81,7 +83,7 @@ class Commands(wiring.Component):
             check.opcode.eq(opcode),
             check.fields.eq(fields),
             check.count.eq(self._count(fields)),
-            reply.opcode.eq(opcode),
+            reply.opcode.eq(self.request.payload.opcode),
             reply.error.eq(error),
             reply.count.eq(fields.weights.value),
             self.header.payload.opcode.eq(Mux(error != 0, Opcode.ERROR, opcode | REPLY)),
@@ -121,7 +123,7 @@ class Commands(wiring.Component):
         """Take the fields off the payload; once they are checked, the next weight to write."""
         needed = Signal(3)
         with m.State("FIELDS"):
-            with m.Switch(self.request.payload.opcode):
+            with m.Switch(self._opcode):
                 for opcode, count in FIELD_BYTES.items():
                     with m.Case(opcode):
                         m.d.comb += needed.eq(count)
@@ -138,7 +140,7 @@ class Commands(wiring.Component):
 
     def _dispatch(self, m) -> None:
         """Where a good request goes; only samples let updates stay pending."""
-        with m.Switch(self.request.payload.opcode):
+        with m.Switch(self._opcode):
             with m.Case(Opcode.INFO):
                 m.next = "REPLY"
             with m.Case(*SAMPLES):
@@ -153,7 +155,7 @@ class Commands(wiring.Component):
     def _write_state(self, m, fields, used_up) -> None:
         """One register, or weight after weight until the payload ends."""
         i_weight, i_register = self.core.i_weight, self.core.i_register
-        is_weight = self.request.payload.opcode == Opcode.WRITE_WEIGHTS
+        is_weight = self._opcode == Opcode.WRITE_WEIGHTS
         with m.State("WRITE"):
             m.d.comb += [i_weight.valid.eq(is_weight), i_register.valid.eq(~is_weight)]
             with m.If(i_register.valid & i_register.ready):
@@ -174,7 +176,7 @@ class Commands(wiring.Component):
             with m.If(reply.error == 0):
                 pairs = zip(READS, (self.core.i_weight, self.core.i_register), strict=True)
                 for opcode, port in pairs:
-                    with m.If((self.request.payload.opcode == opcode) & ~asked):
+                    with m.If((self._opcode == opcode) & ~asked):
                         m.d.comb += port.valid.eq(1)
                         m.d.sync += asked.eq(port.ready)
             with m.If(o_weight.valid & o_weight.ready):
@@ -184,6 +186,11 @@ class Commands(wiring.Component):
             with m.If(self.header.ready):
                 m.d.sync += asked.eq(0)
                 m.next = "IDLE"
+
+    @property
+    def _opcode(self):
+        """Of a request without error."""
+        return self.request.payload.opcode[:OPCODE_BITS]
 
     @property
     def _row(self) -> range:
@@ -198,12 +205,12 @@ class Commands(wiring.Component):
         """Weights that the request is about."""
         written = (self.request.payload.length - FIRST_WEIGHT)[1:]
         written = written[: WRITE_WEIGHTS_MAX.bit_length()]
-        is_read = self.request.payload.opcode == Opcode.READ_WEIGHTS
+        is_read = self._opcode == Opcode.READ_WEIGHTS
         return Mux(is_read, fields.weights.value, written)
 
     def _core_ports(self, m, reply, fields) -> None:
         """Everything on the core's side that needs no state."""
-        opcode = self.request.payload.opcode
+        opcode = self._opcode
         m.d.comb += [
             self.core.i.payload.x.eq(self.i.payload.data),
             self.core.i.payload.label.eq(fields.label),

@@ -2,81 +2,17 @@
 
 from contextlib import contextmanager
 
-from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.frames import SYNC, WRITE_WEIGHTS_MAX, FrameError, Opcode, max_payload
+from golden_model.spec.frames import SYNC, FrameError, max_payload
 from hdl.rtl.frame_crc import CRC_USER
+from hdl.rtl.header_check import HeaderCheck
+from hdl.rtl.request_buffer import PAYLOAD, RequestBuffer
 
 REQUEST = data.StructLayout({"opcode": 8, "error": 3, "length": 16})
 """A request: `error` is a :class:`FrameError`, or 0 if the frame is whole and its check holds."""
-
-PAYLOAD = data.StructLayout({"data": 8, "last": 1})
-"""One byte of a frame's payload."""
-
-
-def request_length(opcode: Opcode, inputs: int) -> range:
-    """Lengths that the payload of a request may have."""
-    fixed = {
-        Opcode.INFER: inputs,
-        Opcode.TRAIN: 1 + inputs,
-        Opcode.READ_WEIGHTS: 7,
-        Opcode.READ_REGISTER: 2,
-        Opcode.WRITE_REGISTER: 6,
-    }
-    if opcode is Opcode.WRITE_WEIGHTS:
-        return range(5 + 2, 5 + 2 * WRITE_WEIGHTS_MAX + 1, 2)
-    length = fixed.get(opcode, 0)
-    return range(length, length + 1)
-
-
-def within(length, allowed: range):
-    """``length in allowed``, every second number; compared at the width of the largest."""
-    bits = allowed[-1].bit_length()
-    low = length[1:bits]
-    above = (low >= allowed[0] >> 1) & (low <= allowed[-1] >> 1)
-    return above & (length[bits:] == 0) & (length[0] == allowed[0] % 2)
-
-
-class HeaderCheck(wiring.Component):
-    """What is wrong with a request's opcode and length; combinational.
-
-    Parameters
-    ----------
-    inputs
-        Of the network.
-
-    Members
-    -------
-    opcode : In(8)
-    length : In(16)
-    error : Out(3)
-        0, OPCODE or LENGTH.
-    """
-
-    def __init__(self, inputs: int) -> None:
-        self.inputs = inputs
-        super().__init__({"opcode": In(8), "length": In(16), "error": Out(3)})
-
-    def elaborate(self, platform):
-        m = Module()
-        exact = Signal(16)
-        fits = Signal()
-        m.d.comb += [fits.eq(self.length == exact), self.error.eq(Mux(fits, 0, FrameError.LENGTH))]
-        with m.Switch(self.opcode):
-            for opcode in Opcode:
-                if opcode is Opcode.ERROR:
-                    continue
-                allowed = request_length(opcode, self.inputs)
-                with m.Case(opcode):
-                    if len(allowed) == 1:
-                        m.d.comb += exact.eq(allowed[0])
-                    else:
-                        m.d.comb += fits.eq(within(self.length, allowed))
-            with m.Default():
-                m.d.comb += self.error.eq(FrameError.OPCODE)
-        return m
 
 
 class SilenceTimer(wiring.Component):
@@ -113,75 +49,6 @@ class SilenceTimer(wiring.Component):
         return m
 
 
-class RequestBuffer(wiring.Component):
-    """One payload, written byte by byte, then read as a stream, as often as wanted.
-
-    Parameters
-    ----------
-    depth
-        Bytes of the longest payload.
-
-    Members
-    -------
-    length : In(16)
-        Bytes of this payload, stable until the last of them is read.
-    clear : In(1)
-        Held before writing and again, for a clock at least, before reading: back to the first byte.
-    write : In(1), data : In(8)
-        Append a byte.
-    full : Out(1)
-        `length` bytes were written, or are on their way out.
-    read : In(1)
-        Held while `o` may be read; never together with `write`.
-    o : Out(stream.Signature(PAYLOAD))
-        One byte per clock; the first is there in the clock after `read` rose.
-
-    One memory of `depth` bytes; about 35 cells.
-    """
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        super().__init__(
-            {
-                "length": In(16),
-                "clear": In(1),
-                "write": In(1),
-                "data": In(8),
-                "full": Out(1),
-                "read": In(1),
-                "o": Out(stream.Signature(PAYLOAD)),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.bytes = storage = memory.Memory(shape=8, depth=self.depth, init=[])
-        write, read = storage.write_port(), storage.read_port()
-        address = Signal(range(self.depth + 1))  # of the next byte
-        loaded = Signal()  # the read port holds a byte
-
-        m.d.comb += [
-            self.full.eq(address == self.length[: len(address)]),
-            write.addr.eq(address),
-            write.data.eq(self.data),
-            write.en.eq(self.write),
-            read.addr.eq(address),
-            read.en.eq(self.read & ~self.full & (~loaded | self.o.ready)),
-            self.o.valid.eq(loaded),
-            self.o.payload.data.eq(read.data),
-            self.o.payload.last.eq(self.full),
-        ]
-        with m.If(self.clear):
-            m.d.sync += [address.eq(0), loaded.eq(0)]
-        with m.Else():
-            m.d.sync += address.eq(address + (write.en | read.en))
-            with m.If(read.en):
-                m.d.sync += loaded.eq(1)
-            with m.Elif(self.o.ready):
-                m.d.sync += loaded.eq(0)
-        return m
-
-
 class FrameReceiver(wiring.Component):
     """Bytes to checked requests.
 
@@ -203,7 +70,7 @@ class FrameReceiver(wiring.Component):
     crc : Out(CRC_USER)
 
     A request is offered within four clocks of its last byte. After an error in the header, where a
-    frame ends is not known: all bytes are dropped until the line has been silent.
+    frame ends is not known: all bytes are dropped until the line has been silent. About 200 cells.
     """
 
     def __init__(self, inputs: int, timeout: int) -> None:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.frames import SYNC
 from hdl.rtl.frame_crc import CRC_USER
-from hdl.rtl.frame_receiver import PAYLOAD
+from hdl.rtl.request_buffer import PAYLOAD
 
 HEADER = data.StructLayout({"opcode": 8, "length": 16})
 """What a reply starts with; `opcode` as it goes over the wire."""
@@ -27,7 +27,7 @@ class FrameReplier(wiring.Component):
         To the line.
     crc : Out(CRC_USER)
 
-    Adds no clock to a byte of payload. About 30 cells.
+    Adds no clock to a byte of payload. About 65 cells.
     """
 
     header: In(stream.Signature(HEADER))

@@ -41,8 +41,9 @@ class HostLink(wiring.Component):
     reset : Out(1)
         1 for a clock: start the core anew.
 
-    One memory of :func:`~golden_model.spec.frames.max_payload` bytes. Serving a sample costs
-    ``inputs + 4`` clocks between the end of its frame and the core's last beat.
+    One memory of :func:`~golden_model.spec.frames.max_payload` bytes. A sample goes to the core at
+    one beat per clock as soon as its frame has been checked. About 700 cells of an iCE40 with two
+    layers of 784 and 64 inputs.
     """
 
     def __init__(self, formats: FormattedNetwork, timeout: int) -> None:

@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import VERSION, Opcode
-from hdl.rtl.frame_receiver import PAYLOAD
+from hdl.rtl.header_check import OPCODE_BITS
 from hdl.rtl.ports import score_layout
+from hdl.rtl.request_buffer import PAYLOAD
 
 SCORE_BYTES = 4
 REGISTER_BYTES = 4
@@ -47,7 +48,7 @@ class ReplyPayload(wiring.Component):
         Bytes that the reply will have, while `count` still counts all weights.
     o : Out(stream.Signature(PAYLOAD))
 
-    One byte per clock, latency 0. About 100 cells.
+    One byte per clock, latency 0. About 150 cells.
     """
 
     def __init__(self, formats: FormattedNetwork) -> None:
@@ -77,7 +78,7 @@ class ReplyPayload(wiring.Component):
                 self.o.payload.data.eq(Mux(index[0], self.opcode, self.error)),
                 self.o.payload.last.eq(index[0]),
             ]
-        with m.Else(), m.Switch(self.opcode):
+        with m.Else(), m.Switch(self.opcode[:OPCODE_BITS]):
             with m.Case(Opcode.INFO):
                 self._info(m, index)
             with m.Case(Opcode.INFER, Opcode.TRAIN):

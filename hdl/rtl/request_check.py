@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.frames import Opcode
+from hdl.rtl.header_check import OPCODE_BITS
 
 WEIGHTS = data.StructLayout({"layer": 8, "unit": 16, "input": 16, "value": 16})
 """First bytes of a request for weights: `value` is the count to read, or the first weight."""
@@ -46,7 +47,7 @@ class RequestCheck(wiring.Component):
 
     Members
     -------
-    opcode : In(8)
+    opcode : In(OPCODE_BITS)
     fields : In(FIELDS)
     count : In(16)
         Weights to read or write.
@@ -57,7 +58,9 @@ class RequestCheck(wiring.Component):
 
     def __init__(self, formats: FormattedNetwork) -> None:
         self.formats = formats
-        super().__init__({"opcode": In(8), "fields": In(FIELDS), "count": In(16), "ok": Out(1)})
+        super().__init__(
+            {"opcode": In(OPCODE_BITS), "fields": In(FIELDS), "count": In(16), "ok": Out(1)}
+        )
 
     def elaborate(self, platform):
         m = Module()

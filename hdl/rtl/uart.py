@@ -55,7 +55,7 @@ class UartReceiver(wiring.Component):
     o : Out(stream.Signature(8))
         Bytes. No new one is begun while one is offered: take it within half a bit.
 
-    A byte is offered in the middle of its stop bit. About 30 cells with a divisor below 32.
+    A byte is offered in the middle of its stop bit. About 40 cells.
     """
 
     def __init__(self, divisor: int) -> None:
@@ -109,7 +109,7 @@ class UartTransmitter(wiring.Component):
     tx : Out(1)
         The line, 1 when idle, driven by a register.
 
-    The start bit begins in the clock after a byte was taken. About 25 cells.
+    The start bit begins in the clock after a byte was taken. About 30 cells.
     """
 
     def __init__(self, divisor: int) -> None:

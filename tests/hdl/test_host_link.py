@@ -10,7 +10,7 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Loss, Network, Readout
-from hdl.rtl.frame_receiver import HeaderCheck
+from hdl.rtl.header_check import HeaderCheck
 from hdl.rtl.reply_payload import info_bytes
 from hdl.rtl.request_check import RequestCheck
 from hdl.rtl.uart import uart_divisor
