@@ -1,6 +1,7 @@
 """A serial port as a transport."""
 
 import contextlib
+import os
 
 import serial
 
@@ -24,7 +25,8 @@ def open_port(name: str, baud: int, formats: FormattedNetwork) -> serial.Serial:
     try:
         port = serial.Serial(name, baud, timeout=PATIENCE + 2 * on_wire)
     except (OSError, ValueError) as error:
-        rule = f"it cannot be opened ({error})"
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        rule = f"it cannot be opened ({reason})"
         remedy = "Name the board's port; python -m serial.tools.list_ports shows all"
         raise SpecError(f"port {name!r}", rule, remedy) from error
     # USB adapters collect bytes for 16 ms unless asked not to; not every system can be asked.
