@@ -19,11 +19,12 @@ def soft_update_cells(layer: DenseFormat) -> int:
 
 def layer_cells(layer: DenseFormat, folding: Folding) -> int:
     """Logic cells of a layer."""
-    cells = 500 + 3 * layer.accumulator_bits * folding.pe + 40 * folding.simd
+    cells = 850 + 3 * layer.accumulator_bits * folding.pe + 40 * folding.simd
     cells += folding.pe * 2 * folding.gradient_operand_bits(layer)
     per_lane = 6 * layer.weight_bits
     if not folding.clear_slot:
-        per_lane += folding.lane_accumulator_bits(layer)
+        # Neither operands nor sums disappear into a multiplier block.
+        per_lane += 2 * layer.weight_bits + folding.lane_accumulator_bits(layer)
     if not folding.hard_forward:
         per_lane += soft_forward_cells(layer)
     if not folding.hard_update:
