@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +19,7 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Network
 from golden_model.spec.toml import load_network
+from hdl.build import parse_folding
 from hdl.passes import pipeline
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import CLASSIFIERS, Options
@@ -48,37 +49,31 @@ def with_verilator(
 ENGINES = {"cxxrtl": with_cxxrtl, "verilator": with_verilator}
 
 
-def first_samples(network: Network, data: str | None, count: int) -> tuple[Samples, Samples]:
+def first_samples(
+    network: Network, data: str | None, folder: Path | None, count: int
+) -> tuple[Samples, Samples]:
     """The first `count` training samples of a data set and their labels."""
-    found = load_data(data or natural_data(network), network)
+    found = load_data(data or natural_data(network), network, folder)
     if not 1 <= count <= len(found.x_train):
         rule = f"{found.name} has {len(found.x_train)} training samples"
         raise SpecError(f"--samples {count}", rule, "Take at least 1 and at most so many")
     return found.x_train[:count], found.y_train[:count]
 
 
-def parse_folding(texts: tuple[str, ...]) -> Mapping[str, tuple[int, int]]:
-    """``layer0=2x4`` as PE and SIMD of a layer."""
-    folding = {}
-    for text in texts:
-        name, _, shape = text.partition("=")
-        pe, _, simd = shape.partition("x")
-        if not (pe.isdecimal() and simd.isdecimal()):
-            rule = "a folding is a layer's name, PE and SIMD"
-            raise SpecError(f"--fold {text}", rule, "Write for example --fold layer0=2x4")
-        folding[name] = (int(pe), int(simd))
-    return folding
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--network", default="digits", show_default=True, help="A name or a .toml file.")
 @click.option("--data", help="digits, mnist, fashion_mnist, random or an .npz file.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where MNIST files are, instead of LOAM_DATA.",
+)
 @click.option("--samples", default=500, show_default=True, help="How many to train on.")
 @click.option("--engine", type=click.Choice([*ENGINES]), default="cxxrtl", show_default=True)
 @click.option("--board", default="icebreaker", show_default=True, help="Whose RTL it is.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the description's.")
 @click.option("--classifier", type=click.Choice(CLASSIFIERS), default="rom", show_default=True)
-@click.option("--fold", multiple=True, metavar="LAYER=PExSIMD", help="A layer's folding.")
+@click.option("--folding", multiple=True, metavar="LAYER=PExSIMD", help="As hdl.build's.")
 def main(network: str, data: str | None, samples: int, board: str, **options: Any) -> None:
     """Train the golden model and the simulated RTL on the same samples and compare every bit.
 
@@ -91,9 +86,10 @@ def main(network: str, data: str | None, samples: int, board: str, **options: An
         if options["seed"] is not None:
             described = replace(described, seed=options["seed"])
         formats = infer_formats(described)
-        choices = Options(classifier=options["classifier"], folding=parse_folding(options["fold"]))
+        folding = dict(map(parse_folding, options["folding"]))
+        choices = Options(classifier=options["classifier"], folding=folding)
         schedule = pipeline.run(formats, find_board(board).budget, choices)
-        x, y = first_samples(described, data, samples)
+        x, y = first_samples(described, data, options["data_dir"], samples)
         alike = compare(console, schedule, x, y, options["engine"])
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)

@@ -1,11 +1,14 @@
 """The one place that decides which C++ compiler builds simulators."""
 
+import fcntl
 import importlib.util
 import os
 import shlex
 import shutil
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from golden_model.spec.errors import SpecError
@@ -62,6 +65,15 @@ def tools_on_path() -> dict[str, str]:
         "OBJCACHE": shlex.join([sys.executable, str(Path(__file__).with_name("objcache.py"))]),
         "LOAM_OBJECTS": str(BUILD.resolve() / "objects"),
     }
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes out while `path` is built; tests run several at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _write_script(path: Path, text: str) -> None:

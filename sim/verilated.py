@@ -3,6 +3,7 @@
 cocotb runs in the simulator's process: samples go there in a file, the record comes back in one.
 """
 
+import os
 import pickle
 from dataclasses import dataclass
 
@@ -40,11 +41,12 @@ def train(
     bench = Bench(module="sim.verilated_core", designs={name: lambda: Core(schedule)})
     folder = BUILD.resolve() / "verilated"
     folder.mkdir(parents=True, exist_ok=True)
-    task, record = folder / f"{name}.task", folder / f"{name}.record"
-    record.unlink(missing_ok=True)
+    task, record = (folder / f"{name}-{os.getpid()}.{kind}" for kind in ("task", "record"))
     task.write_bytes(pickle.dumps(Task(schedule=schedule, samples=samples, labels=labels)))
     run_design(bench, name, extra={TASK_VARIABLE: str(task), RECORD_VARIABLE: str(record)})
     advance(len(samples))
     found = pickle.loads(record.read_bytes())
+    task.unlink()
+    record.unlink()
     assert isinstance(found, Record)
     return found

@@ -104,7 +104,7 @@ def description(tmp_path):
 @pytest.mark.parametrize("engine", ["cxxrtl", "verilator"])
 def test_command_finds_none(description, engine):
     arguments = ["--network", description, "--data", "random", "--samples", "40"]
-    done = CliRunner().invoke(main, [*arguments, "--engine", engine, "--fold", "layer0=2x2"])
+    done = CliRunner().invoke(main, [*arguments, "--engine", engine, "--folding", "layer0=2x2"])
     assert done.exit_code == 0, done.output
     assert "\n0 differences\n" in done.output
 
@@ -125,9 +125,9 @@ def test_command_shows_the_first(description, monkeypatch):
         (["--network", "digit"], "Did you mean 'digits'?"),
         (["--board", "icebreakr"], "Did you mean 'icebreaker'?"),
         (["--data", "random", "--samples", "2001"], "--samples 2001: random has 2000"),
-        (["--fold", "layer0"], "--fold layer0: "),
-        (["--fold", "layer9=1x1"], "folding of 'layer9'"),
-        (["--fold", "layer0=3x1"], "PE = 3 of layer0"),
+        (["--folding", "layer0"], "--folding layer0: "),
+        (["--folding", "layer9=1x1"], "folding of 'layer9'"),
+        (["--folding", "layer0=3x1"], "PE = 3 of layer0"),
     ],
 )
 def test_command_refuses(arguments, message):

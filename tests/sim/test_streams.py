@@ -1,7 +1,6 @@
 """Payloads to bits and back."""
 
 import numpy as np
-import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data
 
@@ -10,17 +9,15 @@ from sim import streams
 LAYOUT = data.StructLayout({"a": 3, "b": signed(5), "c": 1})
 
 
-@pytest.mark.parametrize("raw", range(512))
-def test_pack_and_unpack_agree_with_amaranth(raw):
-    fields = streams.decode(LAYOUT, raw)
-    constant = LAYOUT.from_bits(raw)
-    assert fields == {"a": constant.a, "b": constant.b, "c": constant.c}
-    assert streams.encode(LAYOUT, fields) == raw
-    assert streams.pack(LAYOUT, **fields).tolist() == [raw]
-    unpacked = streams.unpack(LAYOUT, np.array([raw], np.uint64))
-    assert {name: values.tolist() for name, values in unpacked.items()} == {
-        name: [value] for name, value in fields.items()
-    }
+def test_pack_and_unpack_agree_with_amaranth():
+    for raw in range(512):
+        fields = streams.decode(LAYOUT, raw)
+        constant = LAYOUT.from_bits(raw)
+        assert fields == {"a": constant.a, "b": constant.b, "c": constant.c}
+        assert streams.encode(LAYOUT, fields) == raw
+        assert streams.pack(LAYOUT, **fields).tolist() == [raw]
+        unpacked = streams.unpack(LAYOUT, np.array([raw], np.uint64))
+        assert {name: values.item() for name, values in unpacked.items()} == fields
 
 
 def test_fields_broadcast():
