@@ -211,15 +211,15 @@ def test_folding_option() -> None:
     assert parse_folding("layer0=2x4") == ("layer0", (2, 4))
 
 
-@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f"])
-def test_a_tiny_network_becomes_a_bitstream(board: str, tmp_path: Path) -> None:
+def test_a_tiny_network_becomes_a_bitstream(tmp_path: Path) -> None:
+    # On the board that `make bitstream` does not build for.
     description = tmp_path / "tiny.toml"
     description.write_text(TINY)
     out = tmp_path / "out"
-    result = run("--board", board, "--network", description, "--out", out)
+    result = run("--board", "ulx3s-85f", "--network", description, "--out", out)
     assert result.exit_code == 0, result.output
     report = json.loads((out / "report.json").read_text())
     assert report["timing_met"] is True
     assert report["fmax_mhz"] >= report["clock_mhz"]
     assert 0 < report["utilization"][CELLS]["used"] < report["utilization"][CELLS]["available"]
-    assert (out / f"top.{find_board(board).family.bitstream}").stat().st_size > 100_000
+    assert (out / "top.bit").stat().st_size > 100_000
