@@ -19,8 +19,9 @@ from sim.bench import DESIGN_VARIABLE, Bench
 from sim.compiler import BUILD, alone, compiler, tools_on_path
 from sim.netlist import TOP, to_verilog
 
-BUILD_ARGUMENTS = ["-Wno-lint"]
-"""Generated text is no matter of style: widths differ and cases are left out on purpose."""
+BUILD_ARGUMENTS = ["-Wno-lint", "--output-split", "0"]
+"""Generated text is no matter of style: widths differ and cases are left out on purpose. And it is
+compiled in one piece, since the wheel is set up for no compiler's precompiled headers."""
 PORTS_ONLY = ["--no-public-flat-rw", "--public-depth", "1"]
 """Benches see ports alone; cocotb's runner asks for every signal, which compiles four times longer.
 A waveform should have them all."""
@@ -135,9 +136,7 @@ def _build(runner: Any, verilog: str, folder: Path, *, waves: bool) -> None:
             sources=[source],
             hdl_toplevel=TOP,
             build_dir=folder,
-            # Generated text is no matter of style: widths differ and cases are left out on purpose.
-            # In one piece, since the wheel is set up for no compiler's precompiled headers.
-            build_args=["-Wno-lint", "--output-split", "0"],
+            build_args=BUILD_ARGUMENTS + PORTS_ONLY * (not waves),
             timescale=("1ns", "1ps"),
             waves=waves,
             log_file=folder / "build.log",
