@@ -119,7 +119,7 @@ def compare(
     found = differences(formats, expected, got)
     console.print(f"{len(found)} differences")
     if found:
-        console.print(f"The first: {found[0]}")
+        console.print(f"The first: {found[0]}", soft_wrap=True)
     return not found
 
 

@@ -37,10 +37,10 @@ def record(fault=lambda engine, number: None):
 
 
 def weight_fault(engine, number):
-    """One weight of the readout is one too large before sample 7."""
+    """One weight of the readout is too large before sample 7."""
     if number == 7:
         weights = engine.read_weights(1)
-        weights[2, 3] += 1
+        weights[2] += 5000
         engine.write_weights(1, weights)
 
 
