@@ -167,6 +167,9 @@ def _assign_memories(
                 break
         else:
             raise _no_memory(layer, foldings[layer.index], kinds[-1], max(0, left[kinds[-1].name]))
+    if left[dual.name] < 0:
+        needed, remedy = dual.blocks - left[dual.name], "Take fewer units or a larger board"
+        raise DoesNotFit(dual.name, needed, dual.blocks, remedy)
     return assigned
 
 

@@ -1,0 +1,205 @@
+"""The flow on every board: budgets kept, choices honoured, refusals that say why."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from boards.registry import BOARDS
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Dense, Network, Readout
+from golden_model.spec.toml import known_networks, load_network
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.estimate import CHIP_CELLS, layer_cells
+from hdl.passes.folding import MAX_LANES, Options, fold
+from hdl.passes.pipeline import run
+
+ICEBREAKER = BOARDS["icebreaker"].budget
+
+
+def formats_of(name):
+    return infer_formats(load_network(name))
+
+
+def network(inputs, *units, classes=10, readout=True):
+    layers = tuple(Dense(units=n) for n in units)
+    kind = Readout() if readout else None
+    return infer_formats(
+        Network(name="tried", inputs=inputs, classes=classes, layers=layers, readout=kind)
+    )
+
+
+def multipliers(schedule, budget):
+    """Blocks that the foldings claim, a wide operand taking several."""
+    total = 0
+    for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
+        bits = budget.multiplier.bits
+        operands = folding.gradient_operand_bits(layer)
+        if folding.hard_forward:
+            total += folding.lanes * -(-layer.weight_bits // bits)
+        if folding.hard_update:
+            total += folding.lanes * -(-operands // bits)
+    return total
+
+
+FITTING = [
+    ("icebreaker", "mnist"),
+    ("icebreaker", "digits"),
+    ("icebreaker", "digits-deep"),
+    ("hx8k-b-evn", "digits"),
+    ("ulx3s-25f", "digits-deep"),
+    ("ulx3s-85f", "mnist"),
+    ("ulx3s-85f", "mnist-deep"),
+]
+"""Pairs that must fit, whatever else the passes become."""
+
+
+@pytest.mark.parametrize(("board", "name"), FITTING)
+@pytest.mark.parametrize("classifier", ["rom", "generator"])
+def test_budgets_are_kept(board, name, classifier):
+    budget = BOARDS[board].budget
+    schedule = run(formats_of(name), budget, Options(classifier=classifier))
+    assert multipliers(schedule, budget) <= budget.multiplier.count
+    for kind in budget.memories:
+        used = [memory.blocks for memory in schedule.memories if memory.kind == kind.name]
+        assert sum(used) <= kind.blocks
+    assert {memory.kind for memory in schedule.memories} <= {k.name for k in budget.memories}
+    pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+    assert CHIP_CELLS + sum(layer_cells(layer, folding) for layer, folding in pairs) < budget.cells
+    assert all(folding.classifier_rom == (classifier == "rom") for folding in schedule.foldings)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_memories_hold_what_they_must(board):
+    budget = BOARDS[board].budget
+    kinds = {kind.name: kind for kind in budget.memories}
+    schedule = run(formats_of("digits"), budget)
+    by_name = {memory.name: memory for memory in schedule.memories}
+    assert len(by_name) == len(schedule.memories)
+    for memory in schedule.memories:
+        assert memory.blocks == memory.copies * kinds[memory.kind].blocks_for(
+            memory.depth, memory.width
+        )
+        assert memory.bits <= memory.blocks * kinds[memory.kind].bits
+    for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
+        weights = by_name[f"{layer.name}.weights"]
+        assert weights.bits >= layer.weight_count * layer.weight_bits
+        assert weights.kind == folding.weight_memory
+        assert kinds[weights.kind].single_port == folding.single_port
+        assert by_name[f"{layer.name}.samples"].bits >= 3 * 8 * layer.fan_in
+        # Bits that the bitstream must fill cannot be in memory that it cannot fill.
+        assert kinds[by_name[f"{layer.name}.samples"].kind].initialised
+
+
+def test_mnist_on_icebreaker_accumulates_in_multipliers():
+    schedule = run(formats_of("mnist"), ICEBREAKER)
+    first, layer = schedule.foldings[0], schedule.formats.layers[0]
+    assert (first.pe, first.simd) == (1, 4)
+    assert first.single_port
+    assert first.weight_memory == "SPRAM"
+    assert first.hard_forward
+    assert first.clear_slot
+    assert first.lane_accumulator_bits(layer) <= ICEBREAKER.multiplier.accumulator_bits
+
+
+def test_memory_of_sums_too_wide_for_a_multiplier_has_no_clear_slot():
+    schedule = run(formats_of("mnist"), ICEBREAKER, Options(folding={"layer0": (4, 1)}))
+    first, layer = schedule.foldings[0], schedule.formats.layers[0]
+    assert first.lane_accumulator_bits(layer) > ICEBREAKER.multiplier.accumulator_bits
+    assert not first.clear_slot
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 8), (4, 1)])
+def test_chosen_folding_is_honoured(shape):
+    options = Options(folding={"layer1": shape})
+    chosen = run(formats_of("digits-deep"), BOARDS["ulx3s-85f"].budget, options).foldings[1]
+    assert (chosen.pe, chosen.simd) == shape
+
+
+def test_more_lanes_are_taken_where_there_is_room():
+    small = run(formats_of("digits"), ICEBREAKER)
+    large = run(formats_of("digits"), BOARDS["ulx3s-85f"].budget)
+    assert large.training < small.training
+    narrow = {layer.name: (1, 1) for layer in formats_of("digits").layers}
+    alone = run(formats_of("digits"), ICEBREAKER, Options(folding=narrow))
+    assert small.training < alone.training
+    assert all(folding.lanes <= MAX_LANES for folding in large.foldings)
+
+
+@pytest.mark.parametrize(
+    ("folding", "value", "rule", "remedy"),
+    [
+        ({"layer0": (3, 1)}, "PE = 3 of layer0", "power of two", "The largest that fits is 64"),
+        ({"layer0": (1, 0)}, "SIMD = 0 of layer0", "power of two", "The largest that fits is 64"),
+        ({"readout": (32, 1)}, "PE = 32 of readout", "power of two", "The largest that fits is 16"),
+        ({"layer0": (1, 128)}, "SIMD = 128 of layer0", "power of two", "is 64"),
+        ({"layr0": (1, 1)}, "folding of 'layr0'", "no such layer", "Did you mean 'layer0'?"),
+        ({"layer7": (1, 1)}, "folding of 'layer7'", "no such layer", "layer"),
+    ],
+)
+def test_bad_folding_is_refused(folding, value, rule, remedy):
+    with pytest.raises(SpecError) as caught:
+        fold(formats_of("mnist"), ICEBREAKER, Options(folding=folding))
+    assert caught.value.value == value
+    assert rule in caught.value.rule
+    assert remedy in caught.value.remedy
+
+
+def test_unknown_classifier_is_refused():
+    with pytest.raises(SpecError, match=r"classifier 'rum'.*Did you mean 'rom'\?"):
+        fold(formats_of("mnist"), ICEBREAKER, Options(classifier="rum"))
+
+
+@pytest.mark.parametrize(
+    ("board", "formats", "resource"),
+    [
+        ("icebreaker", network(784, 2000), "SPRAM"),
+        ("hx8k-b-evn", network(784, 64), "EBR"),
+        ("ulx3s-25f", network(784, 500), "DP16KD"),
+        ("icebreaker", network(16384, 3, readout=False), "EBR"),
+        ("icebreaker", network(20, *[8] * 3, classes=200), "EBR"),
+        ("ulx3s-85f", network(4, *[4] * 31, classes=2), "DP16KD"),
+    ],
+)
+def test_too_large_says_what_runs_out(board, formats, resource):
+    with pytest.raises(DoesNotFit) as caught:
+        run(formats, BOARDS[board].budget)
+    refusal = caught.value
+    assert refusal.resource == resource
+    assert refusal.needed > refusal.available >= 0
+    sentence = f"{refusal.needed} {refusal.resource} needed, {refusal.available} available"
+    assert sentence in str(refusal)
+    assert refusal.remedy
+
+
+def test_remedy_for_weights_is_a_size_that_fits():
+    """The number of units that the sentence names does fit, and is not far from too many."""
+    with pytest.raises(DoesNotFit) as caught:
+        run(network(784, 2000), ICEBREAKER)
+    words = caught.value.remedy.split()
+    units = int(words[words.index("about") + 1])
+    assert units > 0
+    run(network(784, units), ICEBREAKER)
+    with pytest.raises(DoesNotFit):
+        run(network(784, units + 16), ICEBREAKER)
+
+
+@pytest.mark.parametrize("name", known_networks())
+def test_stages_are_written_and_the_same_each_time(name, tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    budget = BOARDS["ulx3s-85f"].budget
+    schedules = [run(formats_of(name), budget, folder=folder) for folder in folders]
+    assert schedules[0] == schedules[1]
+    names = ["0_formats.json", "1_folding.json", "2_memory_map.json", "3_schedule.json"]
+    assert sorted(path.name for path in folders[0].iterdir()) == names
+    for name_ in names:
+        assert (folders[0] / name_).read_bytes() == (folders[1] / name_).read_bytes()
+    last = json.loads((folders[0] / names[-1]).read_text(encoding="utf-8"))
+    assert last == json.loads(json.dumps(asdict(schedules[0])))
+
+
+def test_stages_before_a_refusal_are_written(tmp_path):
+    with pytest.raises(DoesNotFit):
+        run(network(784, 2000), ICEBREAKER, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0_formats.json"]
