@@ -186,7 +186,7 @@ def main(
     except (DoesNotFit, MissedTiming, toolchain.ToolError) as error:
         click.echo(f"{error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
         sys.exit(1)
-    console.print(report.as_table(), *report.throughput, sep="\n")
+    console.print(report.title, report.as_table(), *report.throughput, sep="\n")
     console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)
 
 

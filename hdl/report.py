@@ -125,8 +125,8 @@ class Report:
         return "\n".join([*lines, *points, ""])
 
     def as_table(self) -> Table:
-        """The same for a terminal."""
-        table = Table(title=self.title)
+        """The same figures for a terminal."""
+        table = Table()
         table.add_column("")
         for name in ("estimate", "result", "available"):
             table.add_column(name, justify="right")
