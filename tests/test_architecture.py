@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "hdl.rtl": ("hdl.rtl", "hdl.passes", "golden_model.spec"),
     "hdl": ("hdl", "golden_model.spec", "golden_model.networks", "boards"),
     "boards.host": ("boards.host", "golden_model.spec"),
+    "boards.host.__main__": ("boards.host", "golden_model"),  # the one training loop drives boards too
     "boards": ("boards", "golden_model.spec"),
     "sim": ("sim", "golden_model", "hdl", "boards"),
 }

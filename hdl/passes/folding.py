@@ -12,8 +12,8 @@ from hdl.passes.estimate import CHIP_CELLS, layer_cells, soft_forward_cells, sof
 from hdl.passes.memory_map import dual_port_kind, frame_memory, small_memories, weights_memory
 from hdl.passes.stages import FoldedNetwork, Folding
 
-MAX_LANES = 64
-"""Weights in a word; wider words would starve on every board known here."""
+MAX_LANES = 16
+"""Weights in a word. Wider ones would fit large boards, but take the tools an hour to place."""
 CLASSIFIERS = ("rom", "generator")
 CELL_SHARE = 0.85
 """Share of a board's cells that folding spends; routing needs the rest."""
