@@ -6,7 +6,6 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model import rule
 from golden_model.draws import initial_weights
-from golden_model.spec.formats import ACTIVATION_MAX
 from hdl.rtl.matrix import Matrix
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding, lanes_of
@@ -111,9 +110,9 @@ class Control:
         pending = before = None
         rate = 0
         for number in range(SWEEPS):
-            x = np.append(chance.integers(0, 256, layer.inputs), ACTIVATION_MAX)
+            x = np.append(chance.integers(0, 256, layer.inputs), layer.bias_input)
             x[chance.random(layer.fan_in) < 0.3] = 0
-            x[-1] = ACTIVATION_MAX
+            x[-1] = layer.bias_input
             self.source.send(*({"x": int(value), "label": 9, "learn": 1} for value in x[:-1]))
             for _ in range(2000):
                 if int(self.port("full").value):

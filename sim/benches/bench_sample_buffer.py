@@ -12,6 +12,7 @@ from sim.benches.harness import Group, Watched, lanes_of
 
 SHAPES = [(1, 1), (1, 4), (5, 1), (7, 4), (8, 8), (13, 2)]
 """Inputs and SIMD."""
+BIASES = (ACTIVATION_MAX, 32)
 SAMPLES = 12
 
 BENCH = Bench(
@@ -19,7 +20,10 @@ BENCH = Bench(
     designs={
         "all": lambda: Watched(
             Group(
-                **{f"buffer{n}": SampleBuffer(inputs=i, simd=s, bias=ACTIVATION_MAX) for n, (i, s) in enumerate(SHAPES)}
+                **{
+                    f"buffer{n}": SampleBuffer(inputs=i, simd=s, bias=BIASES[n % 2])
+                    for n, (i, s) in enumerate(SHAPES)
+                }
             )
         )
     },
@@ -32,6 +36,7 @@ class Buffer:
     def __init__(self, dut, component, number, stall) -> None:
         self.dut, self.name = dut, f"buffer{number}"
         self.inputs, self.simd = SHAPES[number]
+        self.bias = BIASES[number % 2]
         self.chance = np.random.default_rng(number)
         self.source = Source(dut, component, f"{self.name}_i", stall=stall)
         self.newest = self.previous = None
@@ -57,7 +62,7 @@ class Buffer:
 
     def padded(self, sample):
         padding = np.zeros(self.simd, int)
-        return np.concatenate([sample, [ACTIVATION_MAX], padding])
+        return np.concatenate([sample, [self.bias], padding])
 
     async def run(self):
         samples = self.chance.integers(0, 256, (SAMPLES, self.inputs))
