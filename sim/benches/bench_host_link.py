@@ -97,7 +97,7 @@ class LinkHost(FrameHost):
         self.source.send(*content)
 
     async def receive(self, count):
-        return bytes(await self.sink.take(count, limit=10**6))
+        return bytes(await self.sink.take(count, limit=30_000))
 
     async def refused(self, content: bytes, error: FrameError, opcode: int) -> None:
         """Some bytes are answered by that error, and the core sees nothing of them."""
