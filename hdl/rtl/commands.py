@@ -77,6 +77,9 @@ class Commands(wiring.Component):
         used_up = Signal()  # the payload's last byte is among the fields
 
         m.submodules.check = check = RequestCheck(self.formats)
+        # All fields are there a clock before the state CHECK: time for the check's long path.
+        passed = Signal()
+        m.d.sync += passed.eq(check.ok)
         m.submodules.reply = reply = ReplyPayload(self.formats)
         wiring.connect(m, wiring.flipped(self.o), reply.o)
         m.d.comb += [
@@ -101,7 +104,7 @@ class Commands(wiring.Component):
             self._fields_state(m, fields, index, used_up)
             with m.State("CHECK"):
                 self._dispatch(m)
-                with m.If(~check.ok):
+                with m.If(~passed):
                     m.d.sync += error.eq(FrameError.VALUE)
                     m.next = "REPLY"
             with m.State("SAMPLE"):
