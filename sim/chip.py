@@ -15,6 +15,8 @@ from sim.cxxrtl import FAST, Agent, Simulation
 
 WEIGHT_MEMORIES = ("weights", "spram")
 """What :class:`hdl.rtl.weight_memory.WeightMemory` calls its memory."""
+REST = 1000
+"""Clocks in which any layer is done with a sample that has been answered."""
 PROBES = ("w:probe_*", "w:taken", "w:updated")
 
 
@@ -65,6 +67,7 @@ class SimulatedCore:
         self.source_stall, self.sink_stall = source_stall, sink_stall
         self.simulation = Simulation(core or Core(schedule), keep=PROBES, optimisation=optimisation)
         self.first_clock = 0
+        self._rests = True
         self._waiting: list[tuple[Sample, int | None]] = []
         self._results: list[Result] = []
         self._probes: list[_LayerProbes] = []
@@ -141,6 +144,10 @@ class SimulatedCore:
     def _drain(self) -> None:
         """Run what waits, apply every pending update and keep it so."""
         self._run_waiting()
+        # Every other time as a host would, long after the last sample, else in its very midst.
+        if self._rests:
+            self.simulation.step(REST)
+        self._rests = not self._rests
         self.simulation.set("drain", 1)
         # A core that is idle may be accessed in this very clock.
         if not self.simulation.get("idle"):

@@ -12,7 +12,6 @@ from types import ModuleType
 import click
 from amaranth.lib import wiring
 from rich.console import Console
-from rich.table import Table
 
 from boards.registry import find_board
 from golden_model.data import load_data
@@ -196,20 +195,23 @@ def _ours(name: str) -> bool:
 
 
 def tiny_schedule() -> ScheduledNetwork:
-    """A network in which everything happens within 200 samples: saturation, ties, padding."""
+    """A network in which everything happens within `SAMPLES`: weights and activations saturate,
+    scores tie, the label's score meets the margin, groups are padded, the last sample leaves an
+    update in every layer.
+    """
     network = Network(
         name="tiny",
         inputs=5,
         classes=3,
-        seed=6,
+        seed=4,
         layers=(
             Dense(units=5, weight_bits=8, activation_shift=5, rate_shift=8),
             Dense(units=3, weight_bits=8, activation_shift=5, rate_shift=8),
         ),
         readout=Readout(weight_bits=6, activation_shift=7, rate_shift=5),
-        learning=Learning(margin=10),
+        learning=Learning(margin=20),
     )
-    options = Options(folding={"layer0": (2, 2), "layer1": (1, 2), "readout": (2, 1)})
+    options = Options(folding={"layer0": (1, 2), "layer1": (1, 1), "readout": (2, 1)})
     return pipeline.run(infer_formats(network), find_board("icebreaker").budget, options)
 
 
@@ -239,19 +241,22 @@ def main() -> None:
     Exit status: 0 if the sound RTL shows no difference and every fault shows one, else 1.
     """
     console, schedule = Console(highlight=False), tiny_schedule()
-    table = Table("fault", "where", "first sign")
+    console.print("Each fault is compiled by itself, for about ten seconds.")
     with console.status("no fault"):
         sound = first_sign(schedule)
-    table.add_row("none", "", sound or "no difference")
+    _report(console, "no fault", sound or "no difference")
     caught = 0
     for mutation in MUTATIONS:
         with console.status(mutation.name):
             sign = sign_of(mutation, schedule)
         caught += sign is not None
-        table.add_row(mutation.name, f"{PACKAGE}.{mutation.module}", sign or "NOT NOTICED")
-    console.print(table)
-    console.print(f"{caught} of {len(MUTATIONS)} faults caught")
+        _report(console, f"{mutation.module}: {mutation.name}", sign or "NOT NOTICED")
+    console.print(f"{caught} of {len(MUTATIONS)} faults noticed")
     sys.exit(0 if caught == len(MUTATIONS) and sound is None else 1)
+
+
+def _report(console: Console, fault: str, sign: str) -> None:
+    console.print(f"{fault:62}{sign}", soft_wrap=True)
 
 
 if __name__ == "__main__":
