@@ -121,7 +121,9 @@ class DenseLayer:
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
         """Activations and scores of many samples, shape ``[n, inputs]``; disturbs nothing."""
-        return self.outputs(samples @ self._weights[:-1] + self.format.bias_input * self._weights[-1])
+        return self.outputs(
+            samples @ self._weights[:-1] + self.format.bias_input * self._weights[-1]
+        )
 
     def trace(self) -> LayerTrace:
         """What the last sample came to."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("golden_model", "hdl", "boards", "sim", "tests")
 
 # Room or part of one -> the parts of the project that it may import; the longest prefix counts.
+# The host commands drive a board with the one training loop, hence all of golden_model.
 MAY_IMPORT = {
     "golden_model.spec": ("golden_model.spec", "golden_model.networks"),
     "golden_model": ("golden_model",),
@@ -19,7 +20,7 @@ MAY_IMPORT = {
     "hdl.rtl": ("hdl.rtl", "hdl.passes", "golden_model.spec"),
     "hdl": ("hdl", "golden_model.spec", "golden_model.networks", "boards"),
     "boards.host": ("boards.host", "golden_model.spec"),
-    "boards.host.__main__": ("boards.host", "golden_model"),  # the one training loop drives boards too
+    "boards.host.__main__": ("boards.host", "golden_model"),
     "boards": ("boards", "golden_model.spec"),
     "sim": ("sim", "golden_model", "hdl", "boards"),
 }
