@@ -78,10 +78,13 @@ class Matrix:
 
     async def sample(self):
         layer, chance = self.layer, self.chance
-        limit, one = 1 << (layer.accumulator_bits - 1), 300 << layer.activation_shift
-        span = min(limit, one)
+        limit = 1 << (layer.accumulator_bits - 1)
+        span = min(limit, 300 << layer.activation_shift)
         accumulators = chance.integers(-span, span, layer.units)
-        accumulators[chance.random(layer.units) < 0.2] = chance.choice([-limit, limit - 1])
+        one = 1 << layer.activation_shift
+        corners = [-limit, limit - 1, one, one // 2, one // 2 - 1, 256 * one]  # 1 is active too
+        chosen = chance.random(layer.units) < 0.4
+        accumulators[chosen] = np.clip(chance.choice(corners, chosen.sum()), -limit, limit - 1)
         label, margin = int(chance.integers(layer.classes)), layer.margin
         self.port("label").value, self.port("margin").value = label, margin
         self.any = None

@@ -13,11 +13,13 @@ from sim.benches.harness import Group, Watched, dense, folding
 
 BENCHED = {
     "hidden": (
-        dense(7, 5, 3, margin=60, rate_shift=3, loss="pairwise-hinge"),
+        dense(7, 7, 3, seed=5, margin=20, rate_shift=3, loss="pairwise-hinge"),
         folding(pe=2, simd=2, classifier_rom=False),
     ),
     "spram": (
-        dense(5, 3, 4, margin=100, rate_shift=2, feedback="sign-concordant", weight_bits=10),
+        dense(
+            5, 7, 4, seed=4, margin=100, rate_shift=2, feedback="sign-concordant", weight_bits=10
+        ),
         folding(pe=1, simd=4, single_port=True, clear_slot=True),
     ),
     "readout": (
@@ -25,7 +27,7 @@ BENCHED = {
         folding(pe=4, simd=1, hard_update=False),
     ),
 }
-SAMPLES = 12
+BURST, REPEATS = 4, 12
 
 BENCH = Bench(
     module=__name__,
@@ -84,13 +86,16 @@ class Around:
         assert np.array_equal(found, self.golden.read_weights()), f"{self.name}: weights"
         self.port("drain").value = 0
 
-    def send(self):
-        """Queue a random sample; returns what must come of it."""
+    def samples(self, count):
+        """Random samples, some without a label."""
         layer, chance = self.layer, self.chance
-        x = chance.integers(0, 256, layer.inputs)
-        x[chance.random(layer.inputs) < 0.4] = 0
-        label = int(chance.integers(layer.classes))
-        learn = int(chance.random() < 0.8)
+        for _ in range(count):
+            x = chance.integers(0, 256, layer.inputs)
+            x[chance.random(layer.inputs) < 0.4] = 0
+            yield x, int(chance.integers(layer.classes)), int(chance.random() < 0.8)
+
+    def send(self, x, label, learn):
+        """Queue a sample; returns what must come of it."""
         self.source.send(*({"x": int(value), "label": label, "learn": learn} for value in x))
         self.golden.send(x, label if learn else None)
         return self.golden.trace(), label, learn
@@ -121,14 +126,19 @@ class Around:
         await self.idle()
         await self.drained()
         traces = []
-        for burst in range(3):
-            traces += (new := [self.send() for _ in range(SAMPLES // 3)])
+        for burst in range(4):
+            chosen = list(self.samples(BURST))
+            if burst == 0:  # the same again and again, until nothing is left to learn
+                chosen = [(*chosen[0][:2], 1)] * REPEATS
+            traces += (new := [self.send(*sample) for sample in chosen])
             for item in new:
                 await self.judge(*item)
             await self.drained()
+            if burst == 0:
+                assert not new[-1][0].pending, f"{self.name}: there is always something to learn"
             self.set_register(Register.RATE_SHIFT, int(self.chance.integers(layer.rate_shift_max)))
             self.set_register(Register.MARGIN, int(self.chance.integers(1, layer.margin_max)))
-            self.set_register(Register.LEARN, int(burst != 1))
+            self.set_register(Register.LEARN, int(burst != 2))
         pending = [trace for trace, _, _ in traces if trace.pending]
         assert pending, f"{self.name}: nothing was learnt"
         assert (self.taken, self.updated) == (len(traces), len(pending)), self.name
