@@ -27,7 +27,7 @@ def assert_alike(golden, core):
 
 def send(learners, chance, count):
     for _ in range(count):
-        sample = chance.integers(0, 256, 5).astype(np.uint8) * chance.integers(0, 2)
+        sample = (chance.integers(0, 256, 5) * chance.integers(0, 2, 5)).astype(np.uint8)
         label = None if chance.random() < 0.3 else int(chance.integers(3))
         for learner in learners:
             learner.send(sample, label)
