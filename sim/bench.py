@@ -32,10 +32,13 @@ class Bench:
         ``__name__`` of the file, ``sim.benches.bench_NAME``.
     designs
         For each name of a configuration, what makes its component.
+    depth
+        Levels of the hierarchy whose signals tests see; 1 for the component's ports.
     """
 
     module: str
     designs: Mapping[str, Callable[[], wiring.Component]]
+    depth: int = 1
 
     @property
     def name(self) -> str:

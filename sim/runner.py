@@ -22,9 +22,6 @@ from sim.netlist import TOP, to_verilog
 BUILD_ARGUMENTS = ["-Wno-lint", "--output-split", "0"]
 """Generated text is no matter of style: widths differ and cases are left out on purpose. And it is
 compiled in one piece, since the wheel is set up for no compiler's precompiled headers."""
-PORTS_ONLY = ["--no-public-flat-rw", "--public-depth", "1"]
-"""Benches see ports alone; cocotb's runner asks for every signal, which compiles four times longer.
-A waveform should have them all."""
 LOG_TAIL = 60
 """Lines of a log that a failure shows."""
 
@@ -103,7 +100,7 @@ def _build_and_test(bench: Bench, verilog: str, folder: Path, *, waves: bool) ->
     runner = get_runner("verilator")
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
-    _build(runner, verilog, folder, waves=waves)
+    _build(runner, verilog, folder, bench.depth, waves=waves)
     # The runner exits when a test fails; the results tell more.
     with suppress(SystemExit):
         runner.test(
@@ -120,9 +117,13 @@ def _build_and_test(bench: Bench, verilog: str, folder: Path, *, waves: bool) ->
     return _checked(results, folder / "test.log", f"{bench.name}, {folder.name}")
 
 
-def _build(runner: Any, verilog: str, folder: Path, *, waves: bool) -> None:
+def _build(runner: Any, verilog: str, folder: Path, depth: int, *, waves: bool) -> None:
     """Build the simulator, unless the folder holds that very one."""
-    stamp = hashlib.sha256("\0".join([verilog, *compiler(), str(waves)]).encode()).hexdigest()
+    # cocotb's runner asks for every signal, which compiles four times longer than the ports alone;
+    # a waveform should have them all.
+    visible = [] if waves else ["--no-public-flat-rw", "--public-depth", str(depth)]
+    arguments = [*BUILD_ARGUMENTS, *visible]
+    stamp = hashlib.sha256("\0".join([verilog, *compiler(), *arguments]).encode()).hexdigest()
     built = folder / "built"
     if built.exists() and built.read_text(encoding="utf-8") == stamp:
         runner.waves = waves
@@ -136,7 +137,7 @@ def _build(runner: Any, verilog: str, folder: Path, *, waves: bool) -> None:
             sources=[source],
             hdl_toplevel=TOP,
             build_dir=folder,
-            build_args=BUILD_ARGUMENTS + PORTS_ONLY * (not waves),
+            build_args=arguments,
             timescale=("1ns", "1ps"),
             waves=waves,
             log_file=folder / "build.log",

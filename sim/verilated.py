@@ -38,7 +38,8 @@ def train(
 ) -> Record:
     """Train a fresh core on all samples; :class:`sim.runner.BenchFailure` if it gets stuck."""
     name = schedule.formats.network.name
-    bench = Bench(module="sim.verilated_core", designs={name: lambda: Core(schedule)})
+    # Depth 2 shows the ports of the layers, with their probes.
+    bench = Bench(module="sim.verilated_core", designs={name: lambda: Core(schedule)}, depth=2)
     folder = BUILD.resolve() / "verilated"
     folder.mkdir(parents=True, exist_ok=True)
     task, record = (folder / f"{name}-{os.getpid()}.{kind}" for kind in ("task", "record"))
