@@ -48,7 +48,7 @@ def main(name: str, data_name: str | None, data_dir: Path | None, **options: Any
     try:
         _train(name, data_name, data_dir, **options)
     except SpecError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 
 

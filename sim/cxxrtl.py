@@ -24,7 +24,7 @@ from sim.compiler import BUILD, alone, compiler
 from sim.netlist import to_cxxrtl, to_rtlil
 
 FAST = "-O2"
-"""For designs that run for long: 1 to 3 million clocks per second where -O0 makes 30 thousand."""
+"""For designs that run for long: near a million clocks per second where -O0 makes 30 thousand."""
 QUICK = "-O0"
 """For designs that run for some thousand clocks: compiles in half of the time."""
 SHIM = Path(__file__).with_name("cxxrtl_shim.cpp")

@@ -48,10 +48,10 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
             with open_port(port, baud, formats) as transport:
                 command(Board(transport, formats), **options)
         except SpecError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"Error: {error}", err=True)
             sys.exit(2)
         except (LinkError, serial.SerialException) as error:
-            click.echo(f"error: {error}.", err=True)
+            click.echo(f"Error: {error}.", err=True)
             sys.exit(1)
 
     return main.command()(run)
