@@ -157,6 +157,7 @@ def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     metavar="LAYER=PExSIMD",
     help="Units and inputs at a time of a layer, for example layer0=2x4; else the flow chooses.",
 )
+@click.option("--skip-zeros", is_flag=True, help="Leave out weights whose inputs are all zero.")
 def main(
     *,
     board_name: str,
@@ -165,6 +166,7 @@ def main(
     seed: int,
     classifier: str,
     foldings: tuple[str, ...],
+    skip_zeros: bool,
 ) -> None:
     """Build a network's bitstream for a board, into build/BOARD/NETWORK unless --out says else."""
     console = Console()
@@ -175,7 +177,11 @@ def main(
             report = build(
                 board=board,
                 formats=infer_formats(description),
-                options=Options(classifier=classifier, folding=dict(map(parse_folding, foldings))),
+                options=Options(
+                    classifier=classifier,
+                    folding=dict(map(parse_folding, foldings)),
+                    skip_zeros=skip_zeros,
+                ),
                 seed=seed,
                 out=out,
                 say=console.print,

@@ -74,6 +74,7 @@ def first_samples(
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the description's.")
 @click.option("--classifier", type=click.Choice(CLASSIFIERS), default="rom", show_default=True)
 @click.option("--folding", multiple=True, metavar="LAYER=PExSIMD", help="As hdl.build's.")
+@click.option("--skip-zeros", is_flag=True, help="As hdl.build's.")
 def main(network: str, data: str | None, samples: int, board: str, **options: Any) -> None:
     """Train the golden model and the simulated RTL on the same samples and compare every bit.
 
@@ -87,7 +88,9 @@ def main(network: str, data: str | None, samples: int, board: str, **options: An
             described = replace(described, seed=options["seed"])
         formats = infer_formats(described)
         folding = dict(map(parse_folding, options["folding"]))
-        choices = Options(classifier=options["classifier"], folding=folding)
+        choices = Options(
+            classifier=options["classifier"], folding=folding, skip_zeros=options["skip_zeros"]
+        )
         schedule = pipeline.run(formats, find_board(board).budget, choices)
         x, y = first_samples(described, data, options["data_dir"], samples)
         alike = compare(console, schedule, x, y, options["engine"])

@@ -14,6 +14,10 @@ from hdl.passes.stages import Folding
 NAME_TO_SUM = 7
 """Clocks from naming the last word of a group to the sums of its lanes."""
 NAME_TO_WRITE = 3
+FETCH = 2
+"""Clocks until a visit list has given its first word."""
+FILL = 2
+"""Clocks from the last activation of a sample to a full buffer."""
 
 
 class LayerTimeline:
@@ -38,9 +42,12 @@ class LayerTimeline:
         self._ready = 0  # clock from which the next sweep may start
         self._judged = 0  # clock in which the last sample's errors stood
         self._loaded = -format.classes  # clock in which the last unit's activation was formed
+        self._written: list[int] = []  # clocks in which the last words to be written were named
         self._emitted = -1  # clock in which it was taken by the next layer
 
-    def sample(self, full: int, update: bool, next_free: int) -> tuple[int, list[int]]:
+    def sample(
+        self, full: int, update: bool, writes: Sequence[bool], next_free: int
+    ) -> tuple[int, list[int]]:
         """One sample through the layer.
 
         Parameters
@@ -49,6 +56,8 @@ class LayerTimeline:
             Clock from which the whole sample waits in the buffer.
         update
             The sample before left an update pending.
+        writes
+            For each word that a group's sweep visits, whether it is written back.
         next_free
             Clock from which the next layer takes this sample's activations.
 
@@ -58,23 +67,40 @@ class LayerTimeline:
         """
         start = max(self._ready, full, self._emitted + 1)
         self.page_free = start + 1
-        fold, per_group = self.folding, self.folding.words(self.format)
+        fold = self.folding
         gradients = self._gradients() if update else None
-        period = 2 if update and fold.single_port else 1
-        gap = max(period, 2 if fold.clear_slot else 1)
-        issued, released, final, emissions = start + 1 - gap, 0, 0, list[int]()
+        issued = start + (FETCH if fold.skip_zeros else 0)
+        released, final, emissions = 0, 0, list[int]()
         for group in range(fold.groups(self.format)):
-            first = issued + gap
+            first = issued + 1 + (fold.clear_slot and group > 0)
             if gradients is not None:
                 first = max(first, gradients.gathered(fold.pe))
-            issued = max(first + (per_group - 1) * period, released)
+            first, issued = self._words(first, writes, released)
             if gradients is not None:
-                gradients.used(issued if per_group == 1 else first)
+                gradients.used(first)
             units = min(fold.pe, self.format.units - group * fold.pe)
             released, final = self._collect(issued, units, next_free, emissions)
         self._judged = final + self._judging
         self._ready = self._judged + 1
         return start, emissions
+
+    def _words(self, first: int, writes: Sequence[bool], released: int) -> tuple[int, int]:
+        """Clocks in which the first and the last word of a group are named."""
+        if not (self.folding.single_port and any(writes)):
+            last = max(first + len(writes) - 1, released)
+            return (last if len(writes) == 1 else first), last
+        clock, begun = first - 1, 0
+        for place, write in enumerate(writes):
+            clock += 1
+            if place == len(writes) - 1:
+                clock = max(clock, released)
+            # The one port of the memory is taken where an earlier word is written back.
+            while clock - NAME_TO_WRITE in self._written:
+                clock += 1
+            if write:
+                self._written = [*self._written[-2:], clock]
+            begun = begun or clock
+        return begun, clock
 
     @property
     def _judging(self) -> int:
@@ -125,10 +151,31 @@ class _Gradients:
         self._free = clock + 1
 
 
+def every_word(layer: DenseFormat, folding: Folding, update: bool) -> list[bool]:
+    """Visits of a dense sweep: each word, written back if there is an update."""
+    return [update] * folding.words(layer)
+
+
+def nonzero_words(newest: Sequence[bool], previous: Sequence[bool], *, update: bool) -> list[bool]:
+    """Visits of a sweep that skips zeros.
+
+    Parameters
+    ----------
+    newest, previous
+        For each word of a group, whether an input of this sample, of the one before, is not 0;
+        the last, with the bias, always is.
+    update
+        The sample before left an update pending.
+    """
+    pairs = zip(newest, previous, strict=True)
+    return [before and update for now, before in pairs if now or (before and update)]
+
+
 def network_starts(
     formats: Sequence[DenseFormat],
     foldings: Sequence[Folding],
     updates: Iterable[Sequence[bool]],
+    visits: Iterable[Sequence[Sequence[bool]]] | None = None,
 ) -> list[list[int]]:
     """Clocks in which each layer starts each sample.
 
@@ -138,27 +185,53 @@ def network_starts(
         The layers and their foldings.
     updates
         For each sample, which layers have an update pending when it comes.
+    visits
+        For each sample and layer, the words visited, see :func:`nonzero_words`; None for all.
 
     Returns
     -------
     For each sample, one clock per layer.
     """
-    pairs = zip(formats, foldings, strict=True)
+    pairs = list(zip(formats, foldings, strict=True))
     layers = [LayerTimeline(format, folding) for format, folding in pairs]
+    given = iter(visits) if visits is not None else None
     starts = []
     for pending in updates:
-        full, row = layers[0].page_free + formats[0].inputs, []
+        words = (
+            next(given)
+            if given is not None
+            else [every_word(*pair, due) for pair, due in zip(pairs, pending, strict=True)]
+        )
+        full, row = layers[0].page_free + formats[0].inputs - 1 + FILL, []
         for index, layer in enumerate(layers):
             following = layers[index + 1].page_free if index + 1 < len(layers) else 0
-            start, emissions = layer.sample(full, pending[index], following)
+            start, emissions = layer.sample(full, pending[index], words[index], following)
             row.append(start)
-            full = emissions[-1] + 1 if emissions else 0
+            full = emissions[-1] + FILL if emissions else 0
         starts.append(row)
     return starts
 
 
-def interval(formats: Sequence[DenseFormat], foldings: Sequence[Folding], update: bool) -> int:
-    """Clocks per sample in the steady state, all layers with an update pending, or none."""
+def interval(
+    formats: Sequence[DenseFormat],
+    foldings: Sequence[Folding],
+    update: bool,
+    share: float = 1.0,
+) -> int:
+    """Clocks per sample in the steady state, all layers with an update pending, or none.
+
+    Parameters
+    ----------
+    formats, foldings
+        The layers and their foldings.
+    update
+        Each sample leaves an update pending in every layer.
+    share
+        Of the words of a group, those that are visited.
+    """
+    pairs = zip(formats, foldings, strict=True)
+    counts = [max(1, round(share * folding.words(layer))) for layer, folding in pairs]
     samples = 4 + 2 * len(formats)
-    starts = network_starts(formats, foldings, [[update] * len(formats)] * samples)
+    visits = [[[update] * count for count in counts]] * samples
+    starts = network_starts(formats, foldings, [[update] * len(formats)] * samples, visits)
     return starts[-1][-1] - starts[-2][-1]

@@ -20,6 +20,7 @@ def soft_update_cells(layer: DenseFormat) -> int:
 def layer_cells(layer: DenseFormat, folding: Folding) -> int:
     """Logic cells of a layer."""
     cells = 850 + 3 * layer.accumulator_bits * folding.pe + 40 * folding.simd
+    cells += 180 * folding.skip_zeros
     cells += folding.pe * 2 * folding.gradient_operand_bits(layer)
     per_lane = 6 * layer.weight_bits
     if not folding.clear_slot:

@@ -27,6 +27,8 @@ class Folding:
         Whether the products ``W * x`` and ``d * x`` use hard multipliers.
     classifier_rom
         The random classifier is read from a ROM; else it is generated again and again.
+    skip_zeros
+        The sweep visits only words with an input that is not zero; there must be two at least.
     clear_slot
         Accumulators live in the multiplier blocks, which need a clock to be cleared.
     """
@@ -38,6 +40,7 @@ class Folding:
     hard_forward: bool = True
     hard_update: bool = True
     classifier_rom: bool = True
+    skip_zeros: bool = False
     clear_slot: bool = False
 
     @property

@@ -10,12 +10,12 @@ from hdl.passes.stages import Folding
 from hdl.rtl.lane import Lane, delayed
 from hdl.rtl.ports import SAMPLE
 from hdl.rtl.sample_buffer import SampleBuffer
-from hdl.rtl.sweep import Sweep
+from hdl.rtl.sweep import DenseSweep, SparseSweep
+from hdl.rtl.visit_list import VisitList
 from hdl.rtl.weight_access import ROW_REQUEST, WeightAccess
 from hdl.rtl.weight_memory import WeightMemory
 
 READ_TO_WRITE = 3
-"""Odd, so that single-port memory, read in even clocks, is free for the write."""
 READ_TO_SUM = 7
 """Clocks from naming a group's last word to the sums of its lanes; see :class:`Lane`."""
 
@@ -94,12 +94,7 @@ class Matrix(wiring.Component):
             weight_bits=layer.weight_bits,
             single_port=fold.single_port,
         )
-        m.submodules.sweep = sweep = Sweep(
-            groups=fold.groups(layer),
-            words=fold.words(layer),
-            single_port=fold.single_port,
-            clear_slot=fold.clear_slot,
-        )
+        m.submodules.sweep = sweep = self._sweep(m, buffer)
         m.submodules.access = access = WeightAccess(layer, fold)
         connect(m, flipped(self.i), buffer.i)
         connect(m, flipped(self.i_weight), access.i)
@@ -117,12 +112,37 @@ class Matrix(wiring.Component):
             sweep.update.eq(self.update),
             buffer.address.eq(sweep.word),
         ]
-        named = delayed(m, sweep.issue & self.update, READ_TO_WRITE, name="named")
-        m.d.comb += self.busy.eq(sweep.busy | Cat(named).any())
+        named = delayed(m, sweep.issue & sweep.write, READ_TO_WRITE, name="named")
+        m.d.comb += [
+            self.busy.eq(sweep.busy | Cat(named).any()),
+            sweep.hold.eq(named[-1] & fold.single_port),
+        ]
         lanes = self._lanes(m, sweep, buffer, memory.read_data)
         self._share_memory(m, sweep, memory, access, lanes, named[-1])
         self._collect_sums(m, sweep, lanes)
         return m
+
+    def _sweep(self, m, buffer):
+        """The sweep through all words, or through those of a visit list."""
+        layer, fold = self.format, self.folding
+        shape = {"groups": fold.groups(layer), "words": fold.words(layer)}
+        if not fold.skip_zeros:
+            return DenseSweep(clear_slot=fold.clear_slot, **shape)
+        sweep = SparseSweep(clear_slot=fold.clear_slot, **shape)
+        m.submodules.visits = visits = VisitList(words=fold.words(layer))
+        m.d.comb += [
+            visits.group_valid.eq(buffer.group_valid),
+            visits.group.eq(buffer.group),
+            visits.group_nonzero.eq(buffer.group_nonzero),
+            visits.advance.eq(buffer.advance),
+            visits.union.eq(sweep.union),
+            visits.index.eq(sweep.index),
+            visits.next.eq(sweep.next),
+            sweep.listed.eq(visits.word),
+            sweep.before.eq(visits.before),
+            sweep.count.eq(visits.count),
+        ]
+        return sweep
 
     def _lanes(self, m, sweep, buffer, weights):
         """The lanes, unit by unit, fed with weights, scaled gradients and activations."""

@@ -34,6 +34,8 @@ class SampleBuffer(wiring.Component):
         A whole sample waits; not even one activation waits.
     label, learn
         Of the sample that waits.
+    group_valid, group, group_nonzero
+        The last activation of a group is taken: its number, and whether one of it is not 0.
     advance, repeat
         Pulses, see above; `advance` only while `full`.
     address
@@ -56,6 +58,9 @@ class SampleBuffer(wiring.Component):
                 "empty": Out(1),
                 "label": Out(8),
                 "learn": Out(1),
+                "group_valid": Out(1),
+                "group": Out(range(self.depth)),
+                "group_nonzero": Out(1),
                 "advance": In(1),
                 "repeat": In(1),
                 "address": In(range(self.depth)),
@@ -71,10 +76,21 @@ class SampleBuffer(wiring.Component):
         )
         word, lane = Signal(range(self.depth)), Signal(self.simd, init=1)
         beat = self.i.valid & self.i.ready
+        # A sample is full a clock after its last beat: so long its last group takes to be listed.
+        last_word, last_lane = divmod(self.inputs - 1, self.simd)
+        final, closing, earlier = (word == last_word) & lane[last_lane], Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(~self.full),
-            self.empty.eq(~self.full & (word == 0) & lane[0]),
+            self.i.ready.eq(~self.full & ~closing),
+            self.empty.eq(self.i.ready & (word == 0) & lane[0]),
+            self.group.eq(word),
+            self.group_valid.eq(beat & (lane[-1] | final)),
+            self.group_nonzero.eq(earlier | (self.i.payload.x != 0)),
         ]
+        m.d.sync += closing.eq(beat & final)
+        with m.If(beat):
+            m.d.sync += earlier.eq(self.group_nonzero & ~self.group_valid)
+        with m.If(closing):
+            m.d.sync += self.full.eq(1)
         with m.If(beat):
             m.d.sync += [
                 lane.eq(lane.rotate_left(1)),
@@ -82,9 +98,8 @@ class SampleBuffer(wiring.Component):
                 self.label.eq(self.i.payload.label),
                 self.learn.eq(self.i.payload.learn),
             ]
-            last_word, last_lane = divmod(self.inputs - 1, self.simd)
-            with m.If((word == last_word) & lane[last_lane]):
-                m.d.sync += [self.full.eq(1), word.eq(0), lane.eq(1)]
+            with m.If(final):
+                m.d.sync += [word.eq(0), lane.eq(1)]
         with m.If(self.advance):
             m.d.sync += [
                 self.full.eq(0),

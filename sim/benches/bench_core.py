@@ -19,7 +19,7 @@ NETWORKS = {
             readout=Readout(margin=60), learning=Learning(margin=60, rate_shift=3),
         ),
         (
-            folding(pe=2, simd=2),
+            folding(pe=2, simd=2, skip_zeros=True),
             folding(pe=1, simd=4, single_port=True, clear_slot=True, classifier_rom=False),
             folding(pe=4, simd=1),
         ),
@@ -31,7 +31,7 @@ NETWORKS = {
                 margin=40, rate_shift=2, loss="pairwise-hinge", feedback="sign-concordant"
             ),
         ),
-        (folding(pe=1, simd=2, single_port=True),),
+        (folding(pe=1, simd=1, single_port=True, skip_zeros=True),),
     ),
 }  # fmt: skip
 BURST = 6

@@ -22,6 +22,10 @@ BENCHED = {
         ),
         folding(pe=1, simd=4, single_port=True, clear_slot=True),
     ),
+    "sparse": (
+        dense(9, 6, 3, seed=5, margin=20, rate_shift=2, loss="pairwise-hinge"),
+        folding(pe=2, simd=2, single_port=True, skip_zeros=True),
+    ),
     "readout": (
         dense(6, 0, 3, readout=True, margin=100, rate_shift=4, loss="squared-hinge"),
         folding(pe=4, simd=1, hard_update=False),
@@ -92,6 +96,8 @@ class Around:
         for _ in range(count):
             x = chance.integers(0, 256, layer.inputs)
             x[chance.random(layer.inputs) < 0.4] = 0
+            if self.fold.skip_zeros:
+                x[slice(*sorted(chance.integers(0, layer.inputs, 2)))] = 0
             yield x, int(chance.integers(layer.classes)), int(chance.random() < 0.8)
 
     def send(self, x, label, learn):

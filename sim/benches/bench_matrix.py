@@ -20,6 +20,11 @@ MATRICES = {
         dense(3, 4, 3, weight_bits=6, seed=4),
         folding(pe=4, simd=1, hard_forward=False, hard_update=False),
     ),
+    "sparse": (dense(9, 5, 3, seed=5), folding(pe=2, simd=2, skip_zeros=True)),
+    "sparse_spram": (
+        dense(8, 3, 4, weight_bits=8, seed=6),
+        folding(pe=1, simd=1, single_port=True, clear_slot=True, skip_zeros=True),
+    ),
 }
 SWEEPS = 14
 
@@ -112,6 +117,7 @@ class Control:
         for number in range(SWEEPS):
             x = np.append(chance.integers(0, 256, layer.inputs), layer.bias_input)
             x[chance.random(layer.fan_in) < 0.3] = 0
+            x[slice(*sorted(chance.integers(0, layer.fan_in, 2)))] = 0
             x[-1] = layer.bias_input
             self.source.send(*({"x": int(value), "label": 9, "learn": 1} for value in x[:-1]))
             for _ in range(2000):

@@ -4,6 +4,7 @@ import random
 
 import cocotb
 import numpy as np
+from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.spec.formats import ACTIVATION_MAX
 from hdl.rtl.sample_buffer import SampleBuffer
@@ -40,9 +41,37 @@ class Buffer:
         self.chance = np.random.default_rng(number)
         self.source = Source(dut, component, f"{self.name}_i", stall=stall)
         self.newest = self.previous = None
+        self.groups: list[tuple[int, bool]] = []
+        """Groups of the sample that comes in, with their flags."""
+        cocotb.start_soon(self._watch())
 
     def port(self, name):
         return getattr(self.dut, f"{self.name}_{name}")
+
+    async def _watch(self):
+        """Note groups; behind the last, a clock passes before the sample is full."""
+        last_group, closing = (self.inputs - 1) // self.simd, False
+        while True:
+            await ReadOnly()
+            full, ready = int(self.port("full").value), int(self.source.ready.value)
+            valid = int(self.port("group_valid").value)
+            if closing:
+                assert (full, ready, valid) == (0, 0, 0), f"{self.name}: no clock to list"
+                await FallingEdge(self.dut.clk)
+                await ReadOnly()
+                assert int(self.port("full").value), f"{self.name}: not full"
+                valid = False
+            closing = False
+            if valid:
+                group = int(self.port("group").value)
+                self.groups.append((group, bool(int(self.port("group_nonzero").value))))
+                closing = group == last_group
+            await FallingEdge(self.dut.clk)
+
+    def flags(self, sample):
+        """Each group of the inputs alone and whether it has one that is not 0."""
+        padded = np.pad(sample, (0, -len(sample) % self.simd)).reshape(-1, self.simd)
+        return list(enumerate(padded.any(axis=1).tolist()))
 
     async def pulse(self, name):
         self.port(name).value = 1
@@ -66,6 +95,7 @@ class Buffer:
 
     async def run(self):
         samples = self.chance.integers(0, 256, (SAMPLES, self.inputs))
+        samples[self.chance.random(samples.shape) < 0.6] = 0
         labels, learns = self.chance.integers(0, 256, SAMPLES), self.chance.integers(0, 2, SAMPLES)
         assert int(self.port("empty").value)
         for sample, label, learn in zip(samples, labels, learns, strict=True):
@@ -81,6 +111,8 @@ class Buffer:
             assert not int(self.port("empty").value)
             found = int(self.port("label").value), int(self.port("learn").value)
             assert found == (label, learn), self.name
+            assert self.groups == self.flags(sample), f"{self.name}: groups"
+            self.groups.clear()
             await self.pulse("advance")
             self.newest, self.previous = self.padded(sample), self.newest
             await self.compare()

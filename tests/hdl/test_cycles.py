@@ -7,9 +7,9 @@ import pytest
 
 from golden_model.draws import initial_weights
 from golden_model.engine import GoldenEngine
-from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.formats import DenseFormat, FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
-from hdl.passes.cycles import interval, network_starts
+from hdl.passes.cycles import every_word, interval, network_starts, nonzero_words
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core
 
@@ -41,9 +41,10 @@ def random_network(chance: random.Random) -> FormattedNetwork:
     return infer_formats(network)
 
 
-def random_folding(chance: random.Random) -> Folding:
+def random_folding(chance: random.Random, layer: DenseFormat) -> Folding:
     """Also wider than the layer: then some lanes have nothing to do."""
     pe, simd = chance.choice([(1 << a, 1 << b) for a in range(4) for b in range(4) if a + b < 5])
+    skip_zeros = chance.random() < 0.6 and layer.fan_in > simd
     return Folding(
         pe=pe,
         simd=simd,
@@ -52,6 +53,7 @@ def random_folding(chance: random.Random) -> Folding:
         hard_forward=chance.random() < 0.5,
         hard_update=chance.random() < 0.5,
         classifier_rom=chance.random() < 0.5,
+        skip_zeros=skip_zeros,
         clear_slot=chance.random() < 0.5,
     )
 
@@ -66,27 +68,61 @@ def unscheduled(formats: FormattedNetwork, foldings: tuple[Folding, ...]) -> Sch
 def random_samples(
     chance: random.Random, formats: FormattedNetwork, count: int
 ) -> tuple[np.ndarray, list[int | None]]:
-    """Samples with many zeros, four of five with a label."""
+    """Samples with many zeros, often side by side, four of five with a label."""
     network = formats.network
     values = [chance.choice([0, chance.randrange(256)]) for _ in range(count * network.inputs)]
     samples = np.array(values, np.uint8).reshape(count, network.inputs)
+    for sample in samples:
+        ends = sorted(chance.randrange(network.inputs + 1) for _ in range(2))
+        sample[slice(*ends)] = 0
     labels = [chance.randrange(network.classes) if chance.random() < 0.8 else None for _ in samples]
     return samples, labels
+
+
+def nonzero_groups(layer: DenseFormat, folding: Folding, inputs: np.ndarray) -> list[bool]:
+    """For each word of a group, whether it has an input that is not 0; the bias never is."""
+    padded = np.zeros((folding.words(layer), folding.simd), bool)
+    padded.flat[: layer.fan_in] = np.append(inputs != 0, True)
+    return padded.any(axis=1).tolist()
+
+
+def visits(
+    formats: FormattedNetwork,
+    foldings: tuple[Folding, ...],
+    updates: list[list[bool]],
+    inputs: list[list[np.ndarray]],
+) -> list[list[list[bool]]]:
+    """Words that each sample's sweep visits in each layer, from the inputs of golden layers."""
+    result = []
+    for number, (pending, newest) in enumerate(zip(updates, inputs, strict=True)):
+        row = []
+        for layer, folding in zip(formats.layers, foldings, strict=True):
+            due = pending[layer.index]
+            if folding.skip_zeros:
+                pair = [newest, inputs[max(number - 1, 0)]]
+                flags = [nonzero_groups(layer, folding, x[layer.index]) for x in pair]
+                row.append(nonzero_words(*flags, update=due))
+            else:
+                row.append(every_word(layer, folding, due))
+        result.append(row)
+    return result
 
 
 @pytest.mark.parametrize("case", range(CASES))
 def test_core_equals_golden_model_and_cycle_model(case):
     chance = random.Random(case)
     formats = random_network(chance)
-    foldings = tuple(random_folding(chance) for _ in formats.layers)
+    foldings = tuple(random_folding(chance, layer) for layer in formats.layers)
     samples, labels = random_samples(chance, formats, SAMPLES)
     run = run_core(unscheduled(formats, foldings), samples, labels)
 
     golden = GoldenEngine(formats)
-    pending = []
+    pending, inputs = [], []
     for sample, label in zip(samples, labels, strict=True):
         golden.send(sample, label)
-        pending.append([trace.pending for trace in golden.traces()])
+        traces = golden.traces()
+        pending.append([trace.pending for trace in traces])
+        inputs.append([sample, *(trace.activations for trace in traces)])
     results = golden.results()
     assert np.array_equal(run.scores, [result.scores for result in results])
     assert run.predicted.tolist() == [result.predicted for result in results]
@@ -97,7 +133,8 @@ def test_core_equals_golden_model_and_cycle_model(case):
     assert not run.collision
 
     before = [[False] * len(formats.layers), *pending[:-1]]
-    assert run.starts.tolist() == network_starts(formats.layers, foldings, before)
+    visited = visits(formats, foldings, before, inputs)
+    assert run.starts.tolist() == network_starts(formats.layers, foldings, before, visited)
 
 
 @pytest.mark.parametrize("single_port", [False, True])
@@ -116,3 +153,24 @@ def test_interval_is_the_steady_state(single_port):
         update = labels[0] is not None
         assert run.updated.all() == run.updated.any() == update
         assert run.starts[-1, -1] - run.starts[-2, -1] == interval(formats.layers, foldings, update)
+
+
+@pytest.mark.parametrize("single_port", [False, True])
+def test_zeros_make_a_sample_shorter(single_port):
+    """Of samples that are all zero only the bias is visited, as if it were the only word."""
+    formats = infer_formats(
+        Network(
+            name="dark", inputs=15, classes=4, layers=(Dense(units=6),), readout=None,
+            learning=Learning(margin=1000, loss="pairwise-hinge"),
+        )
+    )  # fmt: skip
+    folding = Folding(pe=1, simd=2, weight_memory="any", single_port=single_port, skip_zeros=True)
+    clocks = {}
+    for value in (0, 1):
+        samples = np.full((8, 15), value, np.uint8)
+        run = run_core(unscheduled(formats, (folding,)), samples, [1, 2] * 4)
+        assert run.updated.all()
+        clocks[value] = int(run.starts[-1, -1] - run.starts[-2, -1])
+    assert clocks[0] == interval(formats.layers, (folding,), True, share=0.0)
+    assert clocks[1] == interval(formats.layers, (folding,), True, share=1.0)
+    assert clocks[0] < clocks[1]

@@ -1,7 +1,7 @@
 """The flow on every board: budgets kept, choices honoured, refusals that say why."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -10,9 +10,10 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Network, Readout
 from golden_model.spec.toml import known_networks, load_network
+from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import CHIP_CELLS, layer_cells
-from hdl.passes.folding import MAX_LANES, Options, fold
+from hdl.passes.folding import MAX_LANES, Options, fold, visited_share
 from hdl.passes.pipeline import run
 
 ICEBREAKER = BOARDS["icebreaker"].budget
@@ -93,7 +94,7 @@ def test_memories_hold_what_they_must(board):
 
 
 def test_mnist_on_icebreaker_accumulates_in_multipliers():
-    schedule = run(formats_of("mnist"), ICEBREAKER)
+    schedule = run(formats_of("mnist"), ICEBREAKER, Options(skip_zeros=False))
     first, layer = schedule.foldings[0], schedule.formats.layers[0]
     assert (first.pe, first.simd) == (1, 4)
     assert first.single_port
@@ -127,6 +128,56 @@ def test_more_lanes_are_taken_where_there_is_room():
     assert all(folding.lanes <= MAX_LANES for folding in large.foldings)
 
 
+@pytest.mark.parametrize(("board", "name"), FITTING)
+def test_zeros_are_skipped_only_if_wanted(board, name):
+    budget = BOARDS[board].budget
+    dense = run(formats_of(name), budget, Options(skip_zeros=False))
+    assert not any(folding.skip_zeros for folding in dense.foldings)
+    assert not any(".visits." in memory.name for memory in dense.memories)
+    sparse = run(formats_of(name), budget)
+    names = {memory.name for memory in sparse.memories}
+    for layer, folding in zip(sparse.formats.layers, sparse.foldings, strict=True):
+        lists = {f"{layer.name}.visits.{part}" for part in ("flags", "own", "union")}
+        assert lists & names == (lists if folding.skip_zeros else set())
+        assert folding.words(layer) > 1 or not folding.skip_zeros
+
+
+def expected_clocks(schedule):
+    """Clocks per training sample of the slowest layer, with as many zeros as images have."""
+    pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+    return max(interval([layer], [fold], True, visited_share(fold)) for layer, fold in pairs)
+
+
+@pytest.mark.parametrize(("board", "name"), FITTING)
+def test_skipping_zeros_costs_no_time(board, name):
+    budget = BOARDS[board].budget
+    dense = run(formats_of(name), budget, Options(skip_zeros=False))
+    skipping = run(formats_of(name), budget, Options(skip_zeros=True))
+    assert expected_clocks(skipping) <= expected_clocks(dense)
+
+
+def test_visit_lists_get_only_blocks_that_are_left():
+    """A block fewer for each try: lists go before anything else is refused."""
+    formats, budget = formats_of("digits-deep"), BOARDS["ulx3s-25f"].budget
+    narrow = Options(folding={layer.name: (1, 1) for layer in formats.layers}, skip_zeros=True)
+    needed = sum(m.blocks for m in run(formats, budget, replace(narrow, skip_zeros=False)).memories)
+    skipping = []
+    for blocks in range(needed, needed + 3 * len(formats.layers) + 1):
+        kinds = tuple(replace(kind, blocks=blocks) for kind in budget.memories)
+        schedule = run(formats, replace(budget, memories=kinds), narrow)
+        assert sum(memory.blocks for memory in schedule.memories) <= blocks
+        skipping.append([folding.skip_zeros for folding in schedule.foldings])
+    counts = [sum(row) for row in skipping]
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert counts[-1] == len(formats.layers)
+    # The slowest layer, the first, is served before all others.
+    assert next(row for row in skipping if any(row)) == [True, False, False]
+    kinds = tuple(replace(kind, blocks=needed - 1) for kind in budget.memories)
+    with pytest.raises(DoesNotFit):
+        run(formats, replace(budget, memories=kinds), narrow)
+
+
 @pytest.mark.parametrize(
     ("folding", "value", "rule", "remedy"),
     [
@@ -158,7 +209,7 @@ def test_unknown_classifier_is_refused():
         ("hx8k-b-evn", network(784, 64), "EBR"),
         ("ulx3s-25f", network(784, 500), "DP16KD"),
         ("icebreaker", network(16384, 3, readout=False), "EBR"),
-        ("icebreaker", network(20, *[8] * 3, classes=200), "EBR"),
+        ("icebreaker", network(20, 120, classes=250), "EBR"),
         ("ulx3s-85f", network(4, *[4] * 31, classes=2), "DP16KD"),
     ],
 )

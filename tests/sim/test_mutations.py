@@ -4,10 +4,15 @@ import sys
 
 import pytest
 
+from golden_model.data import load_data
 from hdl.rtl.core import Core
-from sim.mutations import MUTATIONS, Mutation, first_sign, mutated, sign_of, tiny_schedule
+from sim.mutations import MUTATIONS, SAMPLES, Mutation, first_sign, mutated, sign_of, tiny_schedule
 
-TRIED = ("update applied to the newest sample's inputs", "ties go to the highest class")
+TRIED = (
+    "update applied to the newest sample's inputs",
+    "ties go to the highest class",
+    "visit list forgets the groups of the sample before",
+)
 """The rest takes a compilation each."""
 
 
@@ -28,6 +33,17 @@ def test_stale_text_is_refused():
         mutated(Mutation(name="stale", module="core", old="no such text", new="")),
     ):
         pass
+
+
+def test_tiny_network_skips_zeros():
+    """In memory of one port and of two; of some samples only the one before has a word's inputs."""
+    schedule = tiny_schedule()
+    kinds = {(folding.skip_zeros, folding.single_port) for folding in schedule.foldings}
+    assert {(True, True), (True, False)} <= kinds
+    x = load_data("random", schedule.formats.network).x_train[:SAMPLES]
+    simd = schedule.foldings[0].simd
+    words = x[:, : x.shape[1] // simd * simd].reshape(len(x), -1, simd).any(axis=2)
+    assert (words[:-1] & ~words[1:]).any()
 
 
 def test_sound_core_shows_nothing():
