@@ -1,8 +1,8 @@
 """The cycle model: in which clock everything happens, equal to what the RTL does.
 
-It follows the RTL's registers event by event, for dense data, a source that always has the next
-activation and a sink that takes every score at once. Clocks are counted from the one in which the
-first activation is taken.
+It follows the RTL's registers event by event, for the words that each sweep visits (all of them,
+unless zeros are skipped), a source that always has the next activation and a sink that takes every
+score at once. Clocks are counted from the one in which the first activation is taken.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ from hdl.passes.stages import Folding
 NAME_TO_SUM = 7
 """Clocks from naming the last word of a group to the sums of its lanes."""
 NAME_TO_WRITE = 3
+"""Clocks from naming a word to its write, in which single-port memory cannot be read."""
 FETCH = 2
 """Clocks until a visit list has given its first word."""
 FILL = 2

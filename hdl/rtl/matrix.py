@@ -53,7 +53,8 @@ class Matrix(wiring.Component):
     i_weight, o_weight, initialised
         Access to single weights, while no sweep runs.
 
-    Throughput: groups x words clocks per sweep, twice that for an update in single-port memory.
+    Throughput: one visited word per clock, groups x words in a dense sweep; in single-port memory
+    each word that is written back takes one clock more.
     Cost: PE x SIMD lanes, the sample buffer and the memory.
     """
 
