@@ -167,7 +167,11 @@ class DenseLayer:
 
     def read_register(self, number: Register | Counter) -> int:
         """A register or counter as the wire carries it, 32 bits."""
-        return self._registers[number] & 0xFFFFFFFF
+        if number is Counter.UNCHANGED:
+            value = self._registers[Counter.SAMPLES] - self._registers[Counter.UPDATES]
+        else:
+            value = self._registers[number]
+        return value & 0xFFFFFFFF
 
 
 class ReadoutLayer(DenseLayer):

@@ -15,9 +15,31 @@ class Register(IntEnum):
 
 
 class Counter(IntEnum):
-    """Readable; unsigned, 32 bits, wrapping. A reset of the chip clears them."""
+    """Of samples. Readable; unsigned, 32 bits, wrapping. A reset of the chip clears them."""
 
     SAMPLES = 16
     """Samples taken, labelled or not."""
     UPDATES = 17
     """Of those, the ones whose error was not all zero while the layer was learning."""
+    UNCHANGED = 18
+    """Of those, the others: they change no weight."""
+
+
+class Activity(IntEnum):
+    """Of clocks and memory words, like `Counter`; only hardware has them.
+
+    In each clock from the end of the initial draws a layer is busy, waiting or blocked, or it rests:
+    there is nothing to do while pending updates are asked for.
+    """
+
+    BUSY = 19
+    """Clocks in which weights stream past or the errors of a sample are formed."""
+    WAITING = 20
+    """Clocks in which a sample could be taken, but none has come in yet."""
+    BLOCKED = 21
+    """Clocks lost because the sums before were not yet taken: scored, and, where there is a next
+    layer, handed on to it."""
+    WORDS_READ = 22
+    """Weight words read by sweeps; a word holds PE x SIMD weights."""
+    WORDS_WRITTEN = 23
+    """Weight words written by sweeps."""
