@@ -8,7 +8,7 @@ from rich.table import Table
 
 from boards.budget import Budget
 from boards.parts import CELLS
-from hdl.passes.estimate import CHIP_CELLS, layer_cells
+from hdl.passes.estimate import chip_cells
 from hdl.passes.stages import ScheduledNetwork
 from hdl.toolchain import Use
 
@@ -16,7 +16,7 @@ from hdl.toolchain import Use
 def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     """What the flow expects the design to take of each kind in `budget`."""
     layers = list(zip(schedule.formats.layers, schedule.foldings, strict=True))
-    expected = {CELLS: CHIP_CELLS + sum(layer_cells(*layer) for layer in layers)}
+    expected = {CELLS: chip_cells(schedule.formats.layers, schedule.foldings)}
     for kind in budget.memories:
         blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
         expected[kind.name] = sum(blocks)

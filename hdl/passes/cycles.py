@@ -6,19 +6,124 @@ score at once. Clocks are counted from the one in which the first activation is 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from golden_model.spec.control import Activity
 from golden_model.spec.formats import DenseFormat, ReadoutFormat
 from golden_model.spec.network import Loss
-from hdl.passes.stages import Folding
+from hdl.passes.stages import CHUNK, Folding
 
-NAME_TO_SUM = 7
-"""Clocks from naming the last word of a group to the sums of its lanes."""
 NAME_TO_WRITE = 3
 """Clocks from naming a word to its write, in which single-port memory cannot be read."""
-FETCH = 2
-"""Clocks until a visit list has given its first word."""
+LOAD = 2
+"""Clocks from the start of a sweep until the first entry of a visit map is there."""
 FILL = 2
 """Clocks from the last activation of a sample to a full buffer."""
+
+Visits = Sequence[Sequence[bool]]
+"""Words that a sweep visits in each group, chunk by chunk: for each whether it is written back. A
+dense sweep knows one chunk only."""
+
+
+def name_to_sum(folding: Folding) -> int:
+    """Clocks from naming the last word of a group to the sums of its units."""
+    return (7 if folding.learns else 4) + (folding.simd - 1).bit_length()
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """One sweep through the words, as they are named.
+
+    Members
+    -------
+    folding
+        The layer's.
+    start
+        Clock of its start.
+    forward, update
+        Whether sums are formed; whether an update is applied.
+    blocked
+        Clocks lost to sums that were not taken.
+    last
+        Clock in which the latest word was named.
+    """
+
+    folding: Folding
+    start: int
+    forward: bool
+    update: bool
+    blocked: int = 0
+    last: int = field(init=False)
+    _pause: int = -1  # clock in which accumulators are cleared
+    _written: tuple[int, ...] = ()  # clocks in which the latest words to be written were named
+    _loaded: int = field(init=False)  # clock in which the latest chunk was loaded
+    _moved: int = 0  # clock in which the latest chunk that has words came to hand
+    _picked: int = 0  # clock in which the latest word was picked
+
+    def __post_init__(self) -> None:
+        self.last = self.start
+        self._loaded = self.start + LOAD - 1
+
+    def group(self, visits: Visits, gradients: int, credit: int) -> tuple[int, int]:
+        """Clocks in which the first and the last word of a group are named.
+
+        `gradients` is the clock from which the group's gradients, `credit` the one from which the
+        place for its sums can be used.
+        """
+        if self.folding.skip_zeros:
+            named = self._sparse(visits, gradients, credit)
+        else:
+            named = self._dense(visits[0], gradients, credit)
+        if self.folding.clear_slot:
+            self._pause = self.last + 1
+        return named
+
+    def _dense(self, words: Sequence[bool], gradients: int, credit: int) -> tuple[int, int]:
+        count = len(words)
+        first = self._gate(self.last + 1, words[0], gradients, credit if count == 1 else 0)
+        if count > 1 and not (self.folding.single_port and self.update):
+            self.last += count - 2
+            self._gate(self.last + 1, words[-1], 0, credit)
+        else:
+            for place, write in enumerate(words[1:], start=2):
+                self._gate(self.last + 1, write, 0, credit if place == count else 0)
+        return first, self.last
+
+    def _sparse(self, chunks: Visits, gradients: int, credit: int) -> tuple[int, int]:
+        """A chunk is loaded, comes to hand when the one before is used up, and gives its words."""
+        first = None
+        for number, chunk in enumerate(chunks):
+            self._loaded = max(self._loaded + 1, self._moved)
+            if not chunk:
+                continue
+            self._moved = max(self._loaded + 1, self._picked)
+            self._picked = self._moved
+            for write in chunk:
+                # A word is picked when the one before is named at the latest.
+                self._picked = max(self._picked + 1, self.last)
+                is_last = number == len(chunks) - 1
+                needed = gradients if first is None else 0
+                named = self._gate(self._picked + 1, write, needed, credit if is_last else 0)
+                first = named if first is None else first
+        assert first is not None
+        return first, self.last
+
+    def _gate(self, clock: int, write: bool, gradients: int, credit: int) -> int:
+        """Clock from `clock` on in which a word can be named."""
+        while True:
+            held = self.folding.single_port and clock - NAME_TO_WRITE in self._written
+            if clock == self._pause or held:
+                clock += 1
+            elif clock < gradients:
+                clock = gradients
+            elif clock < credit:
+                clock, self.blocked = clock + 1, self.blocked + 1
+            else:
+                break
+        self.last = clock
+        if write:
+            self._written = (*self._written[-2:], clock)
+        return clock
 
 
 class LayerTimeline:
@@ -33,21 +138,26 @@ class LayerTimeline:
     -------
     page_free
         Clock from which activations of the next sample are taken.
+    activity
+        What the layer's counters of clocks and words have come to.
     """
 
     def __init__(self, format: DenseFormat, folding: Folding) -> None:
         self.format, self.folding = format, folding
         self.readout = isinstance(format, ReadoutFormat)
-        self.tree = (folding.simd - 1).bit_length()
         self.page_free = 0
+        self.activity = dict.fromkeys(Activity, 0)
+        self._per_unit = 1 if folding.parallel_classes and not self.readout else format.classes
         self._ready = 0  # clock from which the next sweep may start
-        self._judged = 0  # clock in which the last sample's errors stood
-        self._loaded = -format.classes  # clock in which the last unit's activation was formed
-        self._written: list[int] = []  # clocks in which the last words to be written were named
-        self._emitted = -1  # clock in which it was taken by the next layer
+        self._tag_free = 0  # clock from which another sample's tag may be with the matrix
+        self._credit = 0  # clock from which sums have a place
+        self._judged = 0  # clock in which the latest errors stood
+        self._handed = 0  # clock in which the latest unit's activation gave way to the next one's
+        self._scored = 0  # clock in which the latest unit was scored
+        self._read = 0  # clock from which the next sample's first unit may be scored
 
     def sample(
-        self, full: int, update: bool, writes: Sequence[bool], next_free: int
+        self, full: int, update: bool, learnt: bool, visits: Visits, next_free: int
     ) -> tuple[int, list[int]]:
         """One sample through the layer.
 
@@ -57,8 +167,10 @@ class LayerTimeline:
             Clock from which the whole sample waits in the buffer.
         update
             The sample before left an update pending.
-        writes
-            For each word that a group's sweep visits, whether it is written back.
+        learnt
+            This sample is to be learnt.
+        visits
+            The words that each group's sweep visits.
         next_free
             Clock from which the next layer takes this sample's activations.
 
@@ -66,72 +178,78 @@ class LayerTimeline:
         -------
         Clock in which the sweep started, and clocks in which activations were handed on.
         """
-        start = max(self._ready, full, self._emitted + 1)
+        wanted = max(self._ready, full)
+        start = max(wanted, self._tag_free)
+        self.activity[Activity.WAITING] += wanted - self._ready
+        self.activity[Activity.BLOCKED] += start - wanted
         self.page_free = start + 1
-        fold = self.folding
-        gradients = self._gradients() if update else None
-        issued = start + (FETCH if fold.skip_zeros else 0)
-        released, final, emissions = 0, 0, list[int]()
-        for group in range(fold.groups(self.format)):
-            first = issued + 1 + (fold.clear_slot and group > 0)
-            if gradients is not None:
-                first = max(first, gradients.gathered(fold.pe))
-            first, issued = self._words(first, writes, released)
-            if gradients is not None:
-                gradients.used(first)
-            units = min(fold.pe, self.format.units - group * fold.pe)
-            released, final = self._collect(issued, units, next_free, emissions)
-        self._judged = final + self._judging
-        self._ready = self._judged + 1
+        emissions: list[int] = []
+        sweep = Sweep(folding=self.folding, start=start, forward=True, update=update)
+        for group, (_, last) in enumerate(self._groups(sweep, visits)):
+            valid = last + name_to_sum(self.folding)
+            if group == 0:
+                self._tag_free = valid + 1
+            self._collect(group, valid + 1, next_free, emissions)
+        scored = self._credit - 1 if self.readout else self._scored
+        # Four stages to the first score, five where the label's is read before.
+        pairwise = self.format.loss is Loss.PAIRWISE_HINGE
+        left = scored + (5 if pairwise else 4) + self.format.classes - 1
+        self._read, self._judged = left + 1, left + 2
+        self._end(sweep, self._judged if learnt else 0)
         return start, emissions
 
-    def _words(self, first: int, writes: Sequence[bool], released: int) -> tuple[int, int]:
-        """Clocks in which the first and the last word of a group are named."""
-        if not (self.folding.single_port and any(writes)):
-            last = max(first + len(writes) - 1, released)
-            return (last if len(writes) == 1 else first), last
-        clock, begun = first - 1, 0
-        for place, write in enumerate(writes):
-            clock += 1
-            if place == len(writes) - 1:
-                clock = max(clock, released)
-            # The one port of the memory is taken where an earlier word is written back.
-            while clock - NAME_TO_WRITE in self._written:
-                clock += 1
-            if write:
-                self._written = [*self._written[-2:], clock]
-            begun = begun or clock
-        return begun, clock
+    def drain(self, until: int, update: bool, visits: Visits) -> None:
+        """From clock `until` on a pending update is asked for; no sample comes any more."""
+        self.activity[Activity.WAITING] += max(0, until - self._ready)
+        if update:
+            start = max(self._ready, until)
+            sweep = Sweep(folding=self.folding, start=start, forward=False, update=True)
+            for _ in self._groups(sweep, visits):
+                pass
+            self._end(sweep, 0)
 
-    @property
-    def _judging(self) -> int:
-        """Clocks from the last score to the errors."""
-        pairwise = self.format.loss is Loss.PAIRWISE_HINGE
-        return self.format.classes + 3 if pairwise else 2
+    def _groups(self, sweep: Sweep, visits: Visits) -> Iterable[tuple[int, int]]:
+        """First and last naming of each group."""
+        gradients = self._gradients() if sweep.update else None
+        words = sum(map(len, visits)), sum(map(sum, visits))
+        for _ in range(self.folding.groups(self.format)):
+            ready = gradients.gathered(self.folding.pe) if gradients is not None else 0
+            first, last = sweep.group(visits, ready, self._credit if sweep.forward else 0)
+            if gradients is not None:
+                gradients.used(first)
+            self.activity[Activity.WORDS_READ] += words[0]
+            self.activity[Activity.WORDS_WRITTEN] += words[1]
+            yield first, last
+
+    def _end(self, sweep: Sweep, judged: int) -> None:
+        """The sweep is over when its last word is written, and what follows when it is judged."""
+        over = sweep.last + 1 + NAME_TO_WRITE * sweep.update
+        self._ready = max(over, judged) + 1
+        self.activity[Activity.BUSY] += self._ready - sweep.start - sweep.blocked
+        self.activity[Activity.BLOCKED] += sweep.blocked
 
     def _gradients(self) -> "_Gradients":
-        classes = self.format.classes
         if self.readout:
             return _Gradients(self._judged + 2, 2)
-        return _Gradients(self._judged + classes + 2, classes)
+        latency = 4 if self.folding.parallel_classes else self.format.classes + 2
+        return _Gradients(self._judged + latency, self._per_unit)
 
-    def _collect(
-        self, last: int, units: int, next_free: int, emissions: list[int]
-    ) -> tuple[int, int]:
-        """Sums of a group leave one by one.
-
-        Returns the clock from which the next group's last word may be named, and the clock of the
-        last score if these were the layer's last units.
-        """
-        valid = last + NAME_TO_SUM + self.tree + 1
+    def _collect(self, group: int, held: int, next_free: int, emissions: list[int]) -> None:
+        """Sums of a group, in the collector from clock `held` on, leave one by one."""
+        pe = self.folding.pe
+        units = min(pe, self.format.units - group * pe)
         if self.readout:
-            return valid + units, valid + units - 1
-        for _ in range(units):
-            # The unit before must be scored, and its activation taken by the next layer.
-            self._loaded = max(valid, self._loaded + self.format.classes, self._emitted)
-            self._emitted = max(self._loaded + 1, next_free)
-            emissions.append(self._emitted)
-        return self._loaded + 1, self._loaded + self.format.classes + 1
+            self._credit = max(held, self._read if group == 0 else 0) + units
+            return
+        for unit in range(units):
+            taken = max(held, self._handed)
+            emitted = max(taken + 1, next_free)
+            first = group == 0 and unit == 0
+            scored = max(taken + 1, self._read if first else 0) + self._per_unit - 1
+            self._handed = max(scored, emitted)
+            emissions.append(emitted)
+        self._credit = taken + 1
+        self._scored = scored
 
 
 class _Gradients:
@@ -152,87 +270,111 @@ class _Gradients:
         self._free = clock + 1
 
 
-def every_word(layer: DenseFormat, folding: Folding, update: bool) -> list[bool]:
+def every_word(layer: DenseFormat, folding: Folding, update: bool) -> Visits:
     """Visits of a dense sweep: each word, written back if there is an update."""
-    return [update] * folding.words(layer)
+    return [[update] * folding.words(layer)]
 
 
-def nonzero_words(newest: Sequence[bool], previous: Sequence[bool], *, update: bool) -> list[bool]:
+def nonzero_words(
+    newest: Sequence[bool], previous: Sequence[bool], *, update: bool, forward: bool = True
+) -> Visits:
     """Visits of a sweep that skips zeros.
 
     Parameters
     ----------
     newest, previous
-        For each word of a group, whether an input of this sample, of the one before, is not 0;
-        the last, with the bias, always is.
+        For each word of a group, whether an input of the newest sample, of the one before, is not
+        0; the last, with the bias, is visited always.
+    update, forward
+        Whether an update is applied: if sums are formed too that of the sample before, else that
+        of the newest.
+    """
+    written = previous if forward else newest
+    chunks = []
+    for place in range(0, len(newest) - 1, CHUNK):
+        part = slice(place, min(place + CHUNK, len(newest) - 1))
+        if any(newest[part]) or any(previous[part]):
+            pairs = zip(newest[part], written[part], strict=True)
+            chunks.append([due and update for now, due in pairs if now or (due and update)])
+    return [*chunks, [update]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleVisits:
+    """What the cycle model has to know of a sample in a layer.
+
+    Members
+    -------
     update
         The sample before left an update pending.
+    learnt
+        This sample is to be learnt.
+    words
+        The words that each group's sweep visits.
     """
-    pairs = zip(newest, previous, strict=True)
-    return [before and update for now, before in pairs if now or (before and update)]
+
+    update: bool
+    learnt: bool
+    words: Visits
 
 
-def network_starts(
+def network_timeline(
     formats: Sequence[DenseFormat],
     foldings: Sequence[Folding],
-    updates: Iterable[Sequence[bool]],
-    visits: Iterable[Sequence[Sequence[bool]]] | None = None,
-) -> list[list[int]]:
-    """Clocks in which each layer starts each sample.
+    samples: Iterable[Sequence[SampleVisits]],
+) -> tuple[list[list[int]], list[LayerTimeline]]:
+    """Clocks in which each layer starts each sample, and the layers as they are afterwards.
 
     Parameters
     ----------
     formats, foldings
         The layers and their foldings.
-    updates
-        For each sample, which layers have an update pending when it comes.
-    visits
-        For each sample and layer, the words visited, see :func:`nonzero_words`; None for all.
+    samples
+        For each sample, what there is to know of it in each layer.
 
     Returns
     -------
-    For each sample, one clock per layer.
+    For each sample one clock per layer; the layers.
     """
-    pairs = list(zip(formats, foldings, strict=True))
-    layers = [LayerTimeline(format, folding) for format, folding in pairs]
-    given = iter(visits) if visits is not None else None
+    layers = [LayerTimeline(*pair) for pair in zip(formats, foldings, strict=True)]
     starts = []
-    for pending in updates:
-        words = (
-            next(given)
-            if given is not None
-            else [every_word(*pair, due) for pair, due in zip(pairs, pending, strict=True)]
-        )
+    for sample in samples:
         full, row = layers[0].page_free + formats[0].inputs - 1 + FILL, []
-        for index, layer in enumerate(layers):
+        for index, (layer, known) in enumerate(zip(layers, sample, strict=True)):
             following = layers[index + 1].page_free if index + 1 < len(layers) else 0
-            start, emissions = layer.sample(full, pending[index], words[index], following)
+            start, emissions = layer.sample(
+                full, known.update, known.learnt, known.words, following
+            )
             row.append(start)
             full = emissions[-1] + FILL if emissions else 0
         starts.append(row)
-    return starts
+    return starts, layers
 
 
 def interval(
     formats: Sequence[DenseFormat],
     foldings: Sequence[Folding],
-    update: bool,
+    training: bool,
     share: float = 1.0,
 ) -> int:
-    """Clocks per sample in the steady state, all layers with an update pending, or none.
+    """Clocks per sample in the steady state.
 
     Parameters
     ----------
     formats, foldings
         The layers and their foldings.
-    update
-        Each sample leaves an update pending in every layer.
+    training
+        Each sample is learnt and leaves an update pending in every layer; else none is learnt.
     share
-        Of the words of a group, those that are visited.
+        Of the words of a group, those that are visited by a layer that skips zeros.
     """
-    pairs = zip(formats, foldings, strict=True)
-    counts = [max(1, round(share * folding.words(layer))) for layer, folding in pairs]
-    samples = 4 + 2 * len(formats)
-    visits = [[[update] * count for count in counts]] * samples
-    starts = network_starts(formats, foldings, [[update] * len(formats)] * samples, visits)
+    sample = []
+    for layer, folding in zip(formats, foldings, strict=True):
+        count = folding.words(layer)
+        words: Visits = [[training] * count]
+        if folding.skip_zeros:
+            full, rest = divmod(max(1, round(share * count)), CHUNK)
+            words = [[training] * CHUNK] * full + [[training] * rest] * (rest > 0)
+        sample.append(SampleVisits(update=training, learnt=training, words=words))
+    starts, _ = network_timeline(formats, foldings, [sample] * (6 + 2 * len(formats)))
     return starts[-1][-1] - starts[-2][-1]

@@ -1,5 +1,7 @@
 """Logic cells before synthesis: what each part of the RTL was measured to take."""
 
+from collections.abc import Sequence
+
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
 
@@ -15,6 +17,11 @@ def soft_forward_cells(layer: DenseFormat) -> int:
 def soft_update_cells(layer: DenseFormat) -> int:
     """Cells of ``d * x`` without a multiplier block, the scaling of x included."""
     return 2 * layer.gradient_bits * ACTIVATION_BITS + 4 * (ACTIVATION_BITS + layer.rate_shift_max)
+
+
+def chip_cells(layers: Sequence[DenseFormat], foldings: Sequence[Folding]) -> int:
+    """Logic cells of everything."""
+    return CHIP_CELLS + sum(map(layer_cells, layers, foldings))
 
 
 def layer_cells(layer: DenseFormat, folding: Folding) -> int:

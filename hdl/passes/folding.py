@@ -1,17 +1,17 @@
 """First pass: how many units and inputs of each layer work at a time, and on what."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from boards.budget import Budget, MemoryKind
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.formats import DenseFormat, FormattedNetwork, ReadoutFormat
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.estimate import CHIP_CELLS, layer_cells, soft_forward_cells, soft_update_cells
+from hdl.passes.estimate import chip_cells, soft_forward_cells, soft_update_cells
 from hdl.passes.memory_map import (
     dual_port_kind,
-    frame_memory,
+    shared_memories,
     small_memories,
     visit_memories,
     weights_memory,
@@ -21,8 +21,10 @@ from hdl.passes.stages import FoldedNetwork, Folding
 MAX_LANES = 16
 """Weights in a word. Wider ones would fit large boards, but take the tools an hour to place."""
 CLASSIFIERS = ("rom", "generator")
-CELL_SHARE = 0.85
+CELL_SHARE = 0.92
 """Share of a board's cells that folding spends; routing needs the rest."""
+GAIN = 0.99
+"""Part of the time that is left must be less, for more cells to be worth it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,15 @@ class Options:
     folding
         (PE, SIMD) of the layers named; the others are folded by the pass.
     skip_zeros
-        Sweeps leave out words whose inputs are all zero, where memory for visit lists is left. Off
-        by default: on small boards the lists cost more than they gain so far.
+        Sweeps leave out words whose inputs are all zero, where memory and cells for a map of them
+        are left.
+    learns
+        False for hardware that only infers.
     """
 
     classifier: str = "rom"
-    skip_zeros: bool = False
+    skip_zeros: bool = True
+    learns: bool = True
     folding: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -54,8 +59,9 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
 
     Every layer begins with one weight at a time. The slowest is widened again and again, until the
     board has no memory for its wider words, no cells for its lanes, or it gains nothing. Of the
-    shapes of one width the best is taken as it is with the visit lists that it leaves room for:
-    what is left of memory and cells goes into them, again for the slowest layer first.
+    shapes of one width the best is taken as it is with what it leaves room for: memory and cells
+    that are left go into visit maps and into scoring all classes at once, again for the slowest
+    layer first.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
         for width in (w for w in widths[slowest] if w[0][0] * w[0][1] > pe * simd):
             attempts = _attempts(formats, shapes, slowest, width, budget, options)
             best = min(attempts, key=lambda a: _prices(formats, a[1]), default=(shapes, foldings))
-            # Its lanes may take from other layers the room that their visit lists had.
+            # Its lanes may take from other layers the room that their visit maps had.
             if _slowest_first(_times(formats, best[1])) < _slowest_first(times):
                 shapes, foldings = best
                 break
@@ -119,16 +125,21 @@ def _times(formats: FormattedNetwork, foldings: Sequence[Folding]) -> list[float
 
 def _time(layer: DenseFormat, folding: Folding) -> float:
     """Clocks per training sample of a layer by itself."""
-    return interval([layer], [folding], True, visited_share(folding))
+    return interval([layer], [folding], folding.learns, visited_share(layer, folding))
 
 
-def visited_share(folding: Folding) -> float:
+def visited_share(layer: DenseFormat, folding: Folding) -> float:
     """Share of its words that a sweep is expected to visit.
 
     A stroke of ink is several pixels wide, so that neighbours are zero together: the union of two
-    images of MNIST has 30 % of its pixels not zero, 33, 40, 51 % of its groups of 2, 4, 8.
+    images of MNIST has 30 % of its pixels not zero, 33, 40, 51 % of its groups of 2, 4, 8. Of a
+    layer's activations about half are zero, in no order.
     """
-    return min(1.0, 0.295 * folding.simd**0.25) if folding.skip_zeros else 1.0
+    if not folding.skip_zeros:
+        return 1.0
+    if layer.index == 0:
+        return float(min(1.0, 0.295 * folding.simd**0.25))
+    return float(1 - 0.25**folding.simd)
 
 
 def _check(formats: FormattedNetwork, options: Options) -> None:
@@ -177,19 +188,56 @@ def _assign(
             weight_memory="",
             single_port=False,
             classifier_rom=options.classifier == "rom",
+            learns=options.learns,
         )
         for pe, simd in shapes
     ]
     foldings, blocks = _assign_memories(formats, foldings, budget)
     foldings = _assign_multipliers(formats, foldings, budget)
-    pairs = zip(formats.layers, foldings, strict=True)
-    cells = CHIP_CELLS + sum(layer_cells(layer, folding) for layer, folding in pairs)
-    available = int(CELL_SHARE * budget.cells)
+    cells, available = chip_cells(formats.layers, foldings), int(CELL_SHARE * budget.cells)
     if cells > available:
         raise DoesNotFit("cells", cells, available, "Take fewer units or a larger board")
-    if options.skip_zeros:
-        foldings = _assign_visits(formats, foldings, budget, blocks, available - cells)
+    for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
+        foldings, blocks = _spend_rest(formats, foldings, budget, blocks, improve)
     return tuple(foldings)
+
+
+def _skip_zeros(layer: DenseFormat, folding: Folding) -> Folding:
+    return replace(folding, skip_zeros=folding.words(layer) > 1)
+
+
+def _score_at_once(layer: DenseFormat, folding: Folding) -> Folding:
+    return replace(folding, parallel_classes=not isinstance(layer, ReadoutFormat))
+
+
+def _spend_rest(
+    formats: FormattedNetwork,
+    foldings: list[Folding],
+    budget: Budget,
+    blocks: int,
+    improve: Callable[[DenseFormat, Folding], Folding],
+) -> tuple[list[Folding], int]:
+    """`improve` where it saves time and blocks and cells are left for it, the slowest layer first.
+
+    Returns the foldings, and how many dual-port blocks are left.
+    """
+    times, kind = _times(formats, foldings), dual_port_kind(budget)
+    for layer in sorted(formats.layers, key=lambda layer: -times[layer.index]):
+        index = layer.index
+        better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
+        needed = _blocks(layer, better[index], kind) - _blocks(layer, foldings[index], kind)
+        fits = chip_cells(formats.layers, better) <= CELL_SHARE * budget.cells
+        if fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]:
+            foldings, blocks = better, blocks - needed
+    return foldings, blocks
+
+
+def _blocks(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> int:
+    """Blocks of a layer's memories but its weights."""
+    memories = [*small_memories(layer, folding, kind)]
+    if folding.skip_zeros:
+        memories += visit_memories(layer, folding, kind)
+    return sum(memory.blocks for memory in memories)
 
 
 def _assign_memories(
@@ -201,9 +249,9 @@ def _assign_memories(
     """
     left = {kind.name: kind.blocks for kind in budget.memories}
     dual = dual_port_kind(budget)
-    left[dual.name] -= frame_memory(formats.network.inputs, dual).blocks
+    left[dual.name] -= sum(memory.blocks for memory in shared_memories(formats, dual))
     for layer, folding in zip(formats.layers, foldings, strict=True):
-        left[dual.name] -= sum(m.blocks for m in small_memories(layer, folding, dual))
+        left[dual.name] -= _blocks(layer, folding, dual)
     assigned = list(foldings)
     kinds = sorted(budget.memories, key=lambda kind: kind.single_port)
     for layer in sorted(formats.layers, key=lambda layer: -layer.weight_count):
@@ -221,22 +269,6 @@ def _assign_memories(
         needed, remedy = dual.blocks - left[dual.name], "Take fewer units or a larger board"
         raise DoesNotFit(dual.name, needed, dual.blocks, remedy)
     return assigned, left[dual.name]
-
-
-def _assign_visits(
-    formats: FormattedNetwork, foldings: list[Folding], budget: Budget, blocks: int, cells: int
-) -> list[Folding]:
-    """Visit lists for as many layers as blocks and cells are left for, the slowest first."""
-    assigned, times, kind = list(foldings), _times(formats, foldings), dual_port_kind(budget)
-    for layer in sorted(formats.layers, key=lambda layer: -times[layer.index]):
-        dense = foldings[layer.index]
-        skipping = replace(dense, skip_zeros=True)
-        lists = sum(memory.blocks for memory in visit_memories(layer, skipping, kind))
-        logic = layer_cells(layer, skipping) - layer_cells(layer, dense)
-        if dense.words(layer) > 1 and lists <= blocks and logic <= cells:
-            assigned[layer.index] = skipping
-            blocks, cells = blocks - lists, cells - logic
-    return assigned
 
 
 def _no_memory(
@@ -257,10 +289,9 @@ def _assign_multipliers(
     best = [(0, frozenset[tuple[int, str]]())] * (block.count + 1)
     for layer, folding in zip(formats.layers, foldings, strict=True):
         operands = folding.gradient_operand_bits(layer)
-        products = {
-            "hard_forward": (layer.weight_bits, soft_forward_cells(layer)),
-            "hard_update": (operands, soft_update_cells(layer)),
-        }
+        products = {"hard_forward": (layer.weight_bits, soft_forward_cells(layer))}
+        if folding.learns:
+            products["hard_update"] = (operands, soft_update_cells(layer))
         for name, (bits, cells) in products.items():
             if block.count == 0:
                 continue

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 
 from boards.budget import Budget, MemoryKind
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
+from golden_model.spec.formats import (
+    ACTIVATION_BITS,
+    DenseFormat,
+    FormattedNetwork,
+    ReadoutFormat,
+)
 from golden_model.spec.frames import max_payload
-from golden_model.spec.network import Feedback, Loss
+from golden_model.spec.network import Feedback
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.stages import FoldedNetwork, Folding, MappedNetwork, Memory
+from hdl.passes.stages import CHUNK, FoldedNetwork, Folding, MappedNetwork, Memory, chunks_of
 
-PAGES = 3
+REGISTER_SLOTS, REGISTER_BITS = 16, 32
 
 
 def dual_port_kind(budget: Budget) -> MemoryKind:
@@ -19,32 +24,37 @@ def dual_port_kind(budget: Budget) -> MemoryKind:
 
 
 def small_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
-    """All memories of a layer but its weights and visit lists."""
+    """All memories of a layer but its weights and its visit map."""
 
     def memory(name: str, depth: int, width: int, copies: int = 1) -> Memory:
         return _memory(f"{layer.name}.{name}", depth, width, kind, copies)
 
-    yield memory("samples", folding.words(layer), ACTIVATION_BITS * folding.simd, PAGES)
-    yield memory("errors", layer.classes, layer.error_bits)
-    scores = layer.loss is Loss.PAIRWISE_HINGE
-    if isinstance(layer, ReadoutFormat):
-        if scores:
-            yield memory("scores", layer.classes, layer.score_bits)
+    readout, learns = isinstance(layer, ReadoutFormat), folding.learns
+    # All classes at once are kept in flip-flops.
+    serial = readout or not folding.parallel_classes
+    yield memory("samples", folding.words(layer), ACTIVATION_BITS * folding.simd, 2 + learns)
+    if serial:
+        yield memory("scores", layer.classes, layer.score_bits)
+        if learns:
+            yield memory("errors", layer.classes, layer.error_bits)
+    if readout:
         return
-    yield memory("scores", layer.classes, layer.score_bits, 1 + scores)
-    yield memory("active", folding.groups(layer) * folding.pe, 1)
+    if learns:
+        yield memory("active", folding.groups(layer) * folding.pe, 1)
     if folding.classifier_rom:
-        draw = 3 if layer.feedback is Feedback.SIGN_CONCORDANT else 1
-        yield memory("classifier", layer.units * layer.classes, draw, 2)
+        classes, depth = (1, layer.units * layer.classes) if serial else (layer.classes, layer.units)
+        yield memory("classifier.scores", depth, classes)
+        if learns:
+            draw = 3 if layer.feedback is Feedback.SIGN_CONCORDANT else 1
+            yield memory("classifier.gradients", depth, classes * draw)
 
 
 def visit_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
     """What a layer needs to skip zeros."""
-    words = folding.words(layer)
-    index = (words - 1).bit_length()
-    yield _memory(f"{layer.name}.visits.flags", words, 1, kind)
-    yield _memory(f"{layer.name}.visits.own", 2 << index, index, kind)
-    yield _memory(f"{layer.name}.visits.union", 2 << index, index + 1, kind)
+    chunks = chunks_of(folding.words(layer))
+    index, number = chunks.bit_length(), (chunks - 1).bit_length()
+    yield _memory(f"{layer.name}.visits.flags", max(2, chunks), CHUNK, kind)
+    yield _memory(f"{layer.name}.visits.entries", 2 << index, 2 * CHUNK + number, kind)
 
 
 def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Memory:
@@ -53,9 +63,10 @@ def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Me
     return _memory(f"{layer.name}.weights", folding.weight_words(layer), width, kind)
 
 
-def frame_memory(inputs: int, kind: MemoryKind) -> Memory:
-    """The link's buffer of one request."""
-    return _memory("link.frame", max_payload(inputs), 8, kind)
+def shared_memories(formats: FormattedNetwork, kind: MemoryKind) -> Iterator[Memory]:
+    """What all layers share: the link's buffer of one request, registers and counters."""
+    yield _memory("link.frame", max_payload(formats.network.inputs), 8, kind)
+    yield _memory("registers", REGISTER_SLOTS * len(formats.layers), REGISTER_BITS, kind)
 
 
 def _memory(name: str, depth: int, width: int, kind: MemoryKind, copies: int = 1) -> Memory:
@@ -85,7 +96,7 @@ def map_memories(folded: FoldedNetwork, budget: Budget) -> MappedNetwork:
         memories.extend(small_memories(layer, folding, small))
         if folding.skip_zeros:
             memories.extend(visit_memories(layer, folding, small))
-    memories.append(frame_memory(folded.formats.network.inputs, small))
+    memories.extend(shared_memories(folded.formats, small))
     for kind in budget.memories:
         needed = sum(memory.blocks for memory in memories if memory.kind == kind.name)
         if needed > kind.blocks:

@@ -10,6 +10,14 @@ from golden_model.spec.formats import (
     signed_bits,
 )
 
+CHUNK = 8
+"""Words that are looked at together where zeros are skipped."""
+
+
+def chunks_of(words: int) -> int:
+    """Chunks of a group of so many words, that of the bias among them."""
+    return -(-words // CHUNK)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folding:
@@ -31,6 +39,10 @@ class Folding:
         The sweep visits only words with an input that is not zero; there must be two at least.
     clear_slot
         Accumulators live in the multiplier blocks, which need a clock to be cleared.
+    parallel_classes
+        All classes are scored, and all errors summed, at once; else one after the other.
+    learns
+        False for a layer that only infers: nothing of what learning takes is built.
     """
 
     pe: int
@@ -42,6 +54,8 @@ class Folding:
     classifier_rom: bool = True
     skip_zeros: bool = False
     clear_slot: bool = False
+    parallel_classes: bool = False
+    learns: bool = True
 
     @property
     def lanes(self) -> int:

@@ -5,11 +5,13 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
-from hdl.rtl.ports import IN_BLOCKS
+from hdl.rtl.ports import IN_BLOCKS, tag_layout
 
 
 class LocalClassifier(wiring.Component):
-    """``score[c] = sum_j M[c,j] * h[j]``, one addition per clock.
+    """``score[c] = sum_j M[c,j] * h[j]``; the scores are kept until the next sample's first unit.
+
+    Subclasses add for one class after the other or for all at once, see :func:`classifier`.
 
     Parameters
     ----------
@@ -18,74 +20,141 @@ class LocalClassifier(wiring.Component):
 
     Members
     -------
-    i
-        Activations h, in order of unit.
-    o
-        Scores of a sample, in order of class, while its last unit is added.
+    i, i_tag
+        Activations h, in order of unit, and their sample's tag.
     draw, next, restart
-        The stream of classifier draws: bit 0 of `draw` is the sign, 1 for -1.
-
-    Throughput: `classes` clocks per unit. Latency: a score leaves one clock after its last
-    addition began. Cost: a memory of `classes` scores, about score_bits + 40 cells.
+        The stream of classifier draws: a bit for each class at a time is its sign, 1 for -1.
+    scored
+        Pulse: all scores of a sample stand from the next clock on.
+    tag
+        Of that sample.
+    reading
+        The scores are being read: the next sample's first unit must wait.
+    address, fetch, score
+        Class to read, whether to read, and its score one clock later.
     """
+
+    at_a_time = 1
+    """Classes added in a clock."""
 
     def __init__(self, format: DenseFormat) -> None:
         self.format = format
         super().__init__(
             {
                 "i": In(stream.Signature(ACTIVATION_BITS)),
-                "o": Out(stream.Signature(signed(format.score_bits))),
-                "draw": In(1),
+                "i_tag": In(tag_layout(format)),
+                "draw": In(self.draws(format)),
                 "next": Out(1),
                 "restart": Out(1),
+                "scored": Out(1),
+                "tag": Out(tag_layout(format)),
+                "reading": In(1),
+                "address": In(range(format.classes)),
+                "fetch": In(1),
+                "score": Out(signed(format.score_bits)),
             }
         )
 
-    def elaborate(self, platform):
-        m = Module()
-        units, classes = self.format.units, self.format.classes
-        m.submodules.scores = scores = memory.Memory(
-            shape=signed(self.format.score_bits), depth=classes, init=[], attrs=IN_BLOCKS
-        )
-        write, read = scores.write_port(), scores.read_port()
+    @classmethod
+    def draws(cls, format: DenseFormat) -> int:
+        """Draws, of one bit each, that are used in a clock."""
+        return 1
 
-        # First stage: walk through units and classes, ask for the score so far.
-        unit, class_, held = Signal(range(units)), Signal(range(classes)), Signal()
-        first, last = unit == 0, unit == units - 1
-        step, final_class = self.i.valid & ~held, class_ == classes - 1
+    def walk(self, m: Module, final_class):
+        """First stage: unit by unit; says in which clocks something is added, and to which unit."""
+        unit = Signal(range(self.format.units))
+        first, last = unit == 0, unit == self.format.units - 1
+        open_ = ~(first & self.reading)
+        step = self.i.valid & open_
         m.d.comb += [
-            self.i.ready.eq(final_class & ~held),
+            self.i.ready.eq(final_class & open_),
             self.next.eq(step),
             self.restart.eq(last & final_class),
-            read.addr.eq(class_),
-            read.en.eq(step),
         ]
+        m.d.sync += self.scored.eq(step & final_class & last)
+        with m.If(step & final_class):
+            m.d.sync += unit.eq(Mux(last, 0, unit + 1))
+        with m.If(step & first):
+            m.d.sync += self.tag.eq(self.i_tag)
+        return step, first
+
+
+class SerialClassifier(LocalClassifier):
+    """One addition per clock. Throughput: `classes` clocks per unit. Cost: a memory of `classes`
+    scores, about score_bits + 50 cells."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.scores = scores = memory.Memory(
+            shape=signed(self.format.score_bits),
+            depth=self.format.classes,
+            init=[],
+            attrs=IN_BLOCKS,
+        )
+        write, read = scores.write_port(), scores.read_port()
+        class_ = Signal(range(self.format.classes))
+        final_class = class_ == self.format.classes - 1
+        step, first = self.walk(m, final_class)
         with m.If(step):
             m.d.sync += class_.eq(Mux(final_class, 0, class_ + 1))
-            with m.If(final_class):
-                m.d.sync += unit.eq(Mux(last, 0, unit + 1))
+        m.d.comb += [
+            read.addr.eq(Mux(self.fetch, self.address, class_)),
+            read.en.eq(step | self.fetch),
+            self.score.eq(read.data),
+        ]
 
         # Second stage: score[c] += M[c,j] * h[j].
-        adding, leaving, fresh = Signal(), Signal(), Signal()
-        sign, h, place = Signal(), Signal(ACTIVATION_BITS), Signal(range(classes))
-        with m.If(~held):
-            m.d.sync += [
-                adding.eq(step),
-                leaving.eq(last),
-                fresh.eq(first),
-                sign.eq(self.draw),
-                h.eq(self.i.payload),
-                place.eq(class_),
-            ]
-        before, after = Signal.like(read.data), Signal.like(read.data)
+        h, sign, fresh = Signal(ACTIVATION_BITS), Signal(), Signal()
+        m.d.sync += [
+            write.en.eq(step),
+            write.addr.eq(class_),
+            fresh.eq(first),
+            sign.eq(self.draw),
+            h.eq(self.i.payload),
+        ]
+        before = Signal.like(read.data)
         m.d.comb += [
             before.eq(Mux(fresh, 0, read.data)),
-            after.eq(Mux(sign, before - h, before + h)),
-            write.addr.eq(place),
-            write.data.eq(after),
-            write.en.eq(adding),
-            self.o.payload.eq(after),
-            self.o.valid.eq(adding & leaving),
-            held.eq(self.o.valid & ~self.o.ready),
+            write.data.eq(Mux(sign, before - h, before + h)),
         ]
         return m
+
+
+class ParallelClassifier(LocalClassifier):
+    """All classes at once. Throughput: one clock per unit. Cost: about 2 * classes * score_bits
+    cells."""
+
+    @classmethod
+    def draws(cls, format: DenseFormat) -> int:
+        return format.classes
+
+    def elaborate(self, platform):
+        m = Module()
+        step, first = self.walk(m, 1)
+
+        # Second stage: score[c] += M[c,j] * h[j].
+        h, adding, fresh = Signal(ACTIVATION_BITS), Signal(), Signal()
+        signs = Signal.like(self.draw)
+        m.d.sync += [
+            adding.eq(step),
+            fresh.eq(first),
+            signs.eq(self.draw),
+            h.eq(self.i.payload),
+        ]
+        shape = self.score.shape()
+        scores = [Signal(shape, name=f"score{c}") for c in range(self.format.classes)]
+        for score, sign in zip(scores, signs, strict=True):
+            before = Signal.like(score)
+            m.d.comb += before.eq(Mux(fresh, 0, score))
+            with m.If(adding):
+                m.d.sync += score.eq(Mux(sign, before - h, before + h))
+        with m.If(self.fetch), m.Switch(self.address):
+            for number, score in enumerate(scores):
+                with m.Case(number):
+                    m.d.sync += self.score.eq(score)
+        return m
+
+
+def classifier(format: DenseFormat, *, parallel: bool) -> LocalClassifier:
+    """The classifier unit, all classes at once with `parallel`."""
+    return (ParallelClassifier if parallel else SerialClassifier)(format)

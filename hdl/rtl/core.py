@@ -6,14 +6,12 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.layer import Layer
 from hdl.rtl.ports import core_signature, score_layout
+from hdl.rtl.register_file import RegisterFile
 from hdl.rtl.stage import Stage
-
-COUNTER_BITS = 32
 
 
 class Core(wiring.Component):
@@ -29,8 +27,7 @@ class Core(wiring.Component):
     Those of :func:`hdl.rtl.ports.core_signature`. The layers' own are reached by `layers`, for
     simulation.
 
-    Throughput: that of the slowest layer. Cost: the sum of the layers, and about
-    2 * COUNTER_BITS + 30 cells for each.
+    Throughput: that of the slowest layer. Cost: the sum of the layers and of the register file.
     """
 
     def __init__(self, schedule: ScheduledNetwork) -> None:
@@ -79,41 +76,18 @@ class Core(wiring.Component):
             ]
 
     def _registers(self, m, layers):
-        """Each layer's registers and counters, in order of their numbers."""
-        m.submodules.register_answer = answer = Stage(32)
-        connect(m, answer.o, flipped(self.o_register))
-        request = self.i_register.payload
-        m.d.comb += [
-            answer.i.valid.eq(self.i_register.valid & ~request.write),
-            self.i_register.ready.eq(request.write | answer.i.ready),
-        ]
-        for index, layer in enumerate(layers):
-            here = self.i_register.valid & (request.layer == index)
-            for number, value in self._numbered(m, layer).items():
-                with m.If(here & (request.number == number)):
-                    m.d.comb += answer.i.payload.eq(value)
-                    if number in iter(Register):
-                        with m.If(request.write):
-                            m.d.sync += value.eq(request.value)
-
-    def _numbered(self, m, layer):
-        """Registers and counters of a layer by number."""
-        rate = Signal.like(layer.rate, init=layer.format.rate_shift)
-        margin = Signal.like(layer.margin, init=layer.format.margin)
-        learn = Signal(init=1)
-        samples, updates = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
-        m.d.comb += [layer.rate.eq(rate), layer.margin.eq(margin), layer.learn.eq(learn)]
-        with m.If(layer.taken):
-            m.d.sync += samples.eq(samples + 1)
-        with m.If(layer.updated):
-            m.d.sync += updates.eq(updates + 1)
-        return {
-            Register.RATE_SHIFT: rate,
-            Register.MARGIN: margin,
-            Register.LEARN: learn,
-            Counter.SAMPLES: samples,
-            Counter.UPDATES: updates,
-        }
+        """Registers out, events in."""
+        m.submodules.registers = registers = RegisterFile(self.schedule.formats)
+        connect(m, flipped(self.i_register), registers.i)
+        connect(m, registers.o, flipped(self.o_register))
+        for number, layer in enumerate(layers):
+            values = registers.registers[layer.format.name]
+            m.d.comb += [
+                registers.events[number].eq(layer.events),
+                layer.rate.eq(values.rate),
+                layer.margin.eq(values.margin),
+                layer.learn.eq(values.learn),
+            ]
 
 
 class Answer(wiring.Component):

@@ -1,10 +1,11 @@
 """Errors of a layer's scores against the label."""
 
 from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ERROR_MAX, DenseFormat, Loss
+from hdl.rtl.ports import IN_BLOCKS
 
 
 class LocalError(wiring.Component):
@@ -14,166 +15,139 @@ class LocalError(wiring.Component):
     ----------
     format
         The layer; its loss selects the subclass, see :func:`local_error`.
+    parallel
+        All errors are given at once, out of flip-flops; else one at a time, out of a memory.
 
     Members
     -------
-    i
+    score_valid, score, class_
         Scores, in order of class.
-    label
-        Stable from the first score to `done`.
+    label, label_score, learn
+        Of the sample: its class, that one's score, for the pairwise hinge, and whether it is to be
+        learnt. Stable until the clock behind the last score, with `learn` until `done`.
     margin
         Unsigned raw score units.
     done
-        Pulse: all entries of e are kept.
+        Pulse, for a sample to be learnt: all entries of e are kept, or are in the next clock.
     any
-        With `done` and after: some entry is not 0.
+        With `done`: some entry is not 0.
     address, fetch, e
-        Entry to read, whether to read, and the entry one clock later.
+        Serial: entry to read, whether to read, and the entry one clock later.
+    errors
+        Parallel: all entries.
 
-    Throughput: one score per clock. Cost: a memory of `classes` errors, about
-    2 * score_bits + 30 cells.
+    Throughput: one score per clock. Latency: two clocks from the last score to `done`. Cost:
+    `classes` errors, about 2 * score_bits + 30 cells.
     """
 
-    def __init__(self, format: DenseFormat) -> None:
-        self.format = format
+    def __init__(self, format: DenseFormat, *, parallel: bool = False) -> None:
+        self.format, self.parallel = format, parallel
+        score, class_ = signed(format.score_bits), range(format.classes)
+        error = signed(format.error_bits)
+        serial = {"address": In(class_), "fetch": In(1), "e": Out(error)}
         super().__init__(
             {
-                "i": In(stream.Signature(signed(format.score_bits))),
-                "label": In(8),
+                "score_valid": In(1),
+                "score": In(score),
+                "class_": In(class_),
+                "label": In(class_),
+                "label_score": In(score),
+                "learn": In(1),
                 "margin": In(format.score_bits - 1),
                 "done": Out(1),
                 "any": Out(1),
-                "address": In(range(format.classes)),
-                "fetch": In(1),
-                "e": Out(signed(format.error_bits)),
             }
+            | ({"errors": Out(data.ArrayLayout(error, format.classes))} if parallel else serial)
         )
 
-    def store(self, m: Module):
-        """Memory of the errors; its write port."""
+    def elaborate(self, platform):
+        m = Module()
+        classes = self.format.classes
+        # Second stage, one clock behind the score: how far it is on the wrong side.
+        judging, judged, is_label = Signal(), Signal(range(classes)), Signal()
+        distance = Signal(signed(self.format.score_bits + 2))
+        m.d.sync += [
+            judging.eq(self.score_valid),
+            judged.eq(self.class_),
+            is_label.eq(self.class_ == self.label),
+            distance.eq(self.distance(m)),
+            self.done.eq(judging & (judged == classes - 1) & self.learn),
+        ]
+        positive = ~distance[-1] & distance.any()
+        self._store(m, *self.judge(m, judging, judged, is_label, distance, positive))
+        return m
+
+    def _store(self, m, write, place, value):
+        """Keeps an entry of e."""
+        if self.parallel:
+            with m.If(write), m.Switch(place):
+                for number in range(self.format.classes):
+                    with m.Case(number):
+                        m.d.sync += self.errors[number].eq(value)
+            return
         m.submodules.errors = errors = memory.Memory(
-            shape=signed(self.format.error_bits), depth=self.format.classes, init=[]
+            shape=signed(self.format.error_bits),
+            depth=self.format.classes,
+            init=[],
+            attrs=IN_BLOCKS,
         )
-        read = errors.read_port()
+        writer, read = errors.write_port(), errors.read_port()
         m.d.comb += [
+            writer.addr.eq(place),
+            writer.data.eq(value),
+            writer.en.eq(write),
             read.addr.eq(self.address),
             read.en.eq(self.fetch),
             self.e.eq(read.data),
         ]
-        return errors.write_port()
 
 
 class HingeError(LocalError):
-    """Hinge and squared hinge: each score is judged by itself, two clocks later."""
+    """Hinge and squared hinge: each score is judged by itself."""
 
-    def elaborate(self, platform):
-        m = Module()
-        write = self.store(m)
-        score_bits, classes = self.format.score_bits, self.format.classes
-        class_, beat = Signal(range(classes)), self.i.valid & self.i.ready
-        final, is_label = class_ == classes - 1, class_ == self.label
+    def distance(self, m: Module):
+        """``margin - score[label]``, or ``margin + score[c]``."""
+        is_label = self.class_ == self.label
+        return self.margin + Mux(is_label, ~self.score, self.score) + is_label
 
-        # distance = margin - score[label], or score[c] + margin; wrong where it is positive.
-        distance, judging = Signal(signed(score_bits + 1)), Signal()
-        judged, judged_label = Signal.like(class_), Signal()
-        signed_score = Mux(is_label, ~self.i.payload, self.i.payload)
-        m.d.comb += self.i.ready.eq(1)
-        m.d.sync += [
-            judging.eq(beat),
-            judged.eq(class_),
-            judged_label.eq(is_label),
-            distance.eq(self.margin + signed_score + is_label),
-        ]
-        with m.If(beat):
-            m.d.sync += class_.eq(Mux(final, 0, class_ + 1))
-
+    def judge(self, m: Module, judging, judged, is_label, distance, positive):
+        """Whether an entry is written, which one, and its value."""
         size, found = Signal(range(self.format.error_largest + 1)), Signal()
-        m.d.comb += [
-            size.eq(self.size(distance)),
-            write.addr.eq(judged),
-            write.data.eq(Mux(judged_label, -size, size)),
-            write.en.eq(judging),
-            self.any.eq(found),
-        ]
+        m.d.comb += [size.eq(self.size(distance, positive)), self.any.eq(found)]
         with m.If(judging):
             m.d.sync += found.eq((found & (judged != 0)) | (size != 0))
-        m.d.sync += self.done.eq(judging & (judged == classes - 1))
-        return m
+        return judging, judged, Mux(is_label, -size, size)
 
-    def size(self, distance):
+    def size(self, distance, positive):
         """Magnitude of e by distance."""
-        positive = ~distance[-1] & distance.any()
         if self.format.loss is Loss.HINGE:
             return positive
         shifted = distance >> self.format.error_shift
-        return Mux(
-            positive, Mux(shifted > ERROR_MAX, ERROR_MAX, shifted[: ERROR_MAX.bit_length()]), 0
-        )
+        clipped = Mux(shifted > ERROR_MAX, ERROR_MAX, shifted[: ERROR_MAX.bit_length()])
+        return Mux(positive, clipped, 0)
 
 
 class PairwiseHingeError(LocalError):
-    """Pairwise hinge: every score is judged against the label's, in a second pass.
+    """Pairwise hinge: ``e[c] = score[label] - score[c] < margin``, ``e[label] = -sum(others)``."""
 
-    Latency: `classes` + 2 clocks behind the last score. Cost: a memory of `classes` scores more.
-    """
+    def distance(self, m: Module):
+        """``margin - score[label] + score[c]``; its first part stands a clock before the scores."""
+        threshold = Signal(signed(self.format.score_bits + 1))
+        m.d.sync += threshold.eq(self.margin - self.label_score)
+        return threshold + self.score
 
-    def elaborate(self, platform):
-        m = Module()
-        write = self.store(m)
-        classes, score_bits = self.format.classes, self.format.score_bits
-        m.submodules.scores = scores = memory.Memory(
-            shape=signed(score_bits), depth=classes, init=[]
-        )
-        keep, read = scores.write_port(), scores.read_port()
-        class_, judged = Signal(range(classes)), Signal(range(classes))
-        count, label_score = Signal(range(classes)), Signal(signed(score_bits))
-        final, judging = class_ == classes - 1, Signal()
-        distance = Signal(signed(score_bits + 2))
-        wrong = ~distance[-1] & distance.any() & (judged != self.label)
-        m.d.comb += [
-            keep.addr.eq(class_),
-            keep.data.eq(self.i.payload),
-            read.addr.eq(class_),
-            read.en.eq(0),
-            distance.eq(self.margin - label_score + read.data),
-            write.addr.eq(judged),
-            write.data.eq(wrong),
-            write.en.eq(judging),
-            self.any.eq(count != 0),
-        ]
-        m.d.sync += [judged.eq(class_), self.done.eq(0)]
-        with m.FSM():
-            with m.State("COLLECT"):
-                m.d.comb += [self.i.ready.eq(1), keep.en.eq(self.i.valid)]
-                with m.If(self.i.valid):
-                    m.d.sync += class_.eq(Mux(final, 0, class_ + 1))
-                    with m.If(class_ == self.label):
-                        m.d.sync += label_score.eq(self.i.payload)
-                    with m.If(final):
-                        m.d.sync += count.eq(0)
-                        m.next = "JUDGE"
-            with m.State("JUDGE"):  # e[c] = score[label] - score[c] < margin, a clock later
-                m.d.comb += read.en.eq(1)
-                m.d.sync += [judging.eq(1), class_.eq(Mux(final, 0, class_ + 1))]
-                with m.If(final):
-                    m.next = "LABEL"
-            with m.State("LABEL"):
-                with m.If(judging):
-                    m.d.sync += judging.eq(0)
-                with m.Else():  # e[label] = -count
-                    m.d.comb += [
-                        write.addr.eq(self.label),
-                        write.data.eq(-count),
-                        write.en.eq(1),
-                    ]
-                    m.d.sync += self.done.eq(1)
-                    m.next = "COLLECT"
+    def judge(self, m: Module, judging, judged, is_label, distance, positive):
+        """Whether an entry is written, which one, and its value; with `done` the label's."""
+        count = Signal(range(self.format.classes))
+        wrong = positive & ~is_label
+        m.d.comb += self.any.eq(count != 0)
         with m.If(judging):
-            m.d.sync += count.eq(count + wrong)
-        return m
+            m.d.sync += count.eq(Mux(judged == 0, 0, count) + wrong)
+        place = Mux(self.done, self.label, judged)
+        return judging | self.done, place, Mux(self.done, -count, wrong)
 
 
-def local_error(format: DenseFormat) -> LocalError:
+def local_error(format: DenseFormat, *, parallel: bool = False) -> LocalError:
     """The unit for the layer's loss."""
     kind = PairwiseHingeError if format.loss is Loss.PAIRWISE_HINGE else HingeError
-    return kind(format)
+    return kind(format, parallel=parallel)

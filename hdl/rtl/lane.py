@@ -26,6 +26,8 @@ class Lane(wiring.Component):
     6      the sum stands; `clear` empties it, and what is added in that clock is lost
     =====  ==========================================================================
 
+    A lane that does not learn multiplies the weight itself, which saves the first three clocks.
+
     Parameters
     ----------
     format, folding
@@ -39,55 +41,41 @@ class Lane(wiring.Component):
     new_weight
         Two clocks later.
     newest
-        Activation of this sample, four clocks behind the weight; 0 where there is none.
+        Activation of this sample, WEIGHT_TO_OPERAND clocks behind the weight; 0 where there is
+        none.
     first, clear
         How a sum begins: with `first`, or, if the folding has clear slots, by `clear`.
     sum
         Of this lane's share of the products.
 
-    Cost: two multipliers and about 4 * weight_bits cells.
+    Those in the second and third line are there only in a lane that learns.
+
+    Cost: two multipliers and about 4 * weight_bits cells; without learning a multiplier.
     """
 
     def __init__(self, format: DenseFormat, folding: Folding) -> None:
         self.format, self.folding = format, folding
+        learning = {
+            "gradient": In(signed(folding.gradient_operand_bits(format))),
+            "previous": In(signed(folding.previous_operand_bits(format))),
+            "new_weight": Out(signed(format.weight_bits)),
+        }
         super().__init__(
             {
                 "weight": In(signed(format.weight_bits)),
-                "gradient": In(signed(folding.gradient_operand_bits(format))),
-                "previous": In(signed(folding.previous_operand_bits(format))),
-                "new_weight": Out(signed(format.weight_bits)),
                 "newest": In(signed(ACTIVATION_BITS + 1)),
                 "first": In(1),
                 "clear": In(1),
                 "sum": Out(signed(folding.lane_accumulator_bits(format))),
             }
+            | (learning if folding.learns else {})
         )
 
     def elaborate(self, platform):
         m = Module()
-        layer, fold = self.format, self.folding
-
-        def register(value, name):
-            held = Signal(value.shape(), name=name, reset_less=True)
-            m.d.sync += held.eq(value)
-            return held
-
-        gradient = register(self.gradient, "gradient_operand")
-        previous = register(self.previous, "previous_operand")
-        change = _product(m, previous, gradient, fold.hard_update, "change")
-        change = register(change, "change_held")
-        m.submodules.update = update = WeightUpdate(
-            weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
-        )
-        m.d.comb += [
-            update.w.eq(register(register(self.weight, "weight_1"), "weight_2")),
-            update.step.eq(change),
-            self.new_weight.eq(update.o),
-        ]
-        # The saturating choice must not feed the operand register: it would become one with a
-        # reset, which multiplier blocks cannot absorb. Hence a register between.
-        weight = register(register(self.new_weight, "weight_3"), "weight_operand")
-        term = register(_product(m, weight, self.newest, fold.hard_forward, "term"), "term_held")
+        fold = self.folding
+        weight = _register(m, self._updated(m) if fold.learns else self.weight, "weight_operand")
+        term = _register(m, _product(m, weight, self.newest, fold.hard_forward, "term"), "term_held")
         total = Signal.like(self.sum, reset_less=True)
         if fold.clear_slot:
             m.d.sync += total.eq(Mux(self.clear, 0, total + term))
@@ -96,15 +84,39 @@ class Lane(wiring.Component):
         m.d.comb += self.sum.eq(total)
         return m
 
+    def _updated(self, m):
+        """The weight as it is from now on, three clocks later."""
+        layer = self.format
+        gradient = _register(m, self.gradient, "gradient_operand")
+        previous = _register(m, self.previous, "previous_operand")
+        change = _product(m, previous, gradient, self.folding.hard_update, "change")
+        change = _register(m, change, "change_held")
+        m.submodules.update = update = WeightUpdate(
+            weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
+        )
+        m.d.comb += [
+            update.w.eq(_register(m, _register(m, self.weight, "weight_1"), "weight_2")),
+            update.step.eq(change),
+            self.new_weight.eq(update.o),
+        ]
+        # The saturating choice must not feed the operand register: it would become one with a
+        # reset, which multiplier blocks cannot absorb. Hence a register between.
+        return _register(m, self.new_weight, "weight_3")
 
-def delayed(m: Module, value, clocks: int, *, name: str) -> list[Signal]:
-    """`value` one clock later, two clocks later, and so on up to `clocks`."""
-    stages = []
+
+def _register(m: Module, value, name: str) -> Signal:
+    """`value` one clock later; without a reset, so that a multiplier block can absorb it."""
+    held = Signal(value.shape(), name=name, reset_less=True)
+    m.d.sync += held.eq(value)
+    return held
+
+
+def delayed(m: Module, value, clocks: int, *, name: str) -> list:
+    """`value`, `value` one clock later, and so on up to `clocks`."""
+    stages = [value]
     for clock in range(1, clocks + 1):
-        stage = Signal.like(value, name=f"{name}_{clock}")
-        m.d.sync += stage.eq(value)
-        stages.append(stage)
-        value = stage
+        stages.append(Signal.like(value, name=f"{name}_{clock}"))
+        m.d.sync += stages[-1].eq(stages[-2])
     return stages
 
 

@@ -8,16 +8,20 @@ from amaranth.utils import ceil_log2
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
 from hdl.rtl.lane import Lane, delayed
-from hdl.rtl.ports import SAMPLE
+from hdl.rtl.ports import SAMPLE, tag_layout
 from hdl.rtl.sample_buffer import SampleBuffer
 from hdl.rtl.sweep import DenseSweep, SparseSweep
-from hdl.rtl.visit_list import VisitList
+from hdl.rtl.visit_map import VisitMap
 from hdl.rtl.weight_access import ROW_REQUEST, WeightAccess
 from hdl.rtl.weight_memory import WeightMemory
 
 READ_TO_WRITE = 3
-READ_TO_SUM = 7
-"""Clocks from naming a group's last word to the sums of its lanes; see :class:`Lane`."""
+"""Clocks from naming a word to writing it; see :class:`~hdl.rtl.lane.Lane`."""
+
+
+def read_to_sum(folding: Folding) -> int:
+    """Clocks from naming a group's last word to the sums of its lanes."""
+    return 7 if folding.learns else 4
 
 
 class Matrix(wiring.Component):
@@ -25,7 +29,7 @@ class Matrix(wiring.Component):
 
     The fused pass: while weights stream past for the newest sample's sums, the pending update of
     the sample before, ``W[j,i] -= round(d[j] * x[i] / 2**r)``, is applied on their way and they are
-    written back. A word takes one clock; READ_TO_SUM clocks later its sums stand.
+    written back. A word takes one clock; read_to_sum clocks later its sums stand.
 
     Parameters
     ----------
@@ -34,13 +38,15 @@ class Matrix(wiring.Component):
 
     Members
     -------
-    i, full, empty, label, learn
-        The sample buffer's.
+    i, full, empty, tag
+        The sample buffer's; the tag is of the sample that waits.
     start
         Pulse: sweep. With `forward` the waiting sample is taken and summed; with `update` the
         pending update of the newest before it is applied. One of the two at least.
     busy
         The sweep has words to name or to write.
+    blocked, read, written
+        The sweep waits for `release` alone; a word is read, one is written.
     i_gradient
         d of each unit in order of unit, padded to whole groups, for a sweep with `update`; taken
         ahead of the sweep.
@@ -53,6 +59,8 @@ class Matrix(wiring.Component):
     i_weight, o_weight, initialised
         Access to single weights, while no sweep runs.
 
+    `update`, `i_gradient` and `rate` are there only if the layer learns.
+
     Throughput: one visited word per clock, groups x words in a dense sweep; in single-port memory
     each word that is written back takes one clock more.
     Cost: PE x SIMD lanes, the sample buffer and the memory.
@@ -61,19 +69,23 @@ class Matrix(wiring.Component):
     def __init__(self, format: DenseFormat, folding: Folding) -> None:
         self.format, self.folding = format, folding
         sums = data.ArrayLayout(signed(format.accumulator_bits), folding.pe)
+        learning = {
+            "update": In(1),
+            "i_gradient": In(stream.Signature(signed(format.gradient_bits))),
+            "rate": In(range(format.rate_shift_max + 1)),
+        }
         super().__init__(
             {
                 "i": In(stream.Signature(SAMPLE)),
                 "full": Out(1),
                 "empty": Out(1),
-                "label": Out(8),
-                "learn": Out(1),
+                "tag": Out(tag_layout(format)),
                 "start": In(1),
                 "forward": In(1),
-                "update": In(1),
                 "busy": Out(1),
-                "i_gradient": In(stream.Signature(signed(format.gradient_bits))),
-                "rate": In(range(format.rate_shift_max + 1)),
+                "blocked": Out(1),
+                "read": Out(1),
+                "written": Out(1),
                 "sums": Out(sums),
                 "sums_valid": Out(1),
                 "release": In(1),
@@ -81,13 +93,14 @@ class Matrix(wiring.Component):
                 "o_weight": Out(stream.Signature(signed(16))),
                 "initialised": Out(1),
             }
+            | (learning if folding.learns else {})
         )
 
     def elaborate(self, platform):
         m = Module()
         layer, fold = self.format, self.folding
         m.submodules.buffer = buffer = SampleBuffer(
-            inputs=layer.inputs, simd=fold.simd, bias=layer.bias_input
+            inputs=layer.inputs, simd=fold.simd, bias=layer.bias_input, pages=3 if fold.learns else 2
         )
         m.submodules.memory = memory = WeightMemory(
             depth=fold.weight_words(layer),
@@ -103,44 +116,48 @@ class Matrix(wiring.Component):
         m.d.comb += [
             self.full.eq(buffer.full),
             self.empty.eq(buffer.empty),
-            self.label.eq(buffer.label),
-            self.learn.eq(buffer.learn),
+            self.tag.label.eq(buffer.label),
+            self.tag.learn.eq(buffer.learn),
             self.initialised.eq(access.initialised),
             buffer.advance.eq(self.start & self.forward),
-            buffer.repeat.eq(self.start & ~self.forward),
             sweep.start.eq(self.start),
             sweep.forward.eq(self.forward),
-            sweep.update.eq(self.update),
             buffer.address.eq(sweep.word),
+            self.blocked.eq(sweep.blocked),
+            self.read.eq(sweep.issue),
         ]
-        named = delayed(m, sweep.issue & sweep.write, READ_TO_WRITE, name="named")
+        if fold.learns:
+            m.d.comb += [
+                buffer.repeat.eq(self.start & ~self.forward),
+                sweep.update.eq(self.update),
+            ]
+        named = delayed(m, sweep.issue & sweep.write, READ_TO_WRITE, name="named")[1:]
         m.d.comb += [
             self.busy.eq(sweep.busy | Cat(named).any()),
+            self.written.eq(named[-1]),
             sweep.hold.eq(named[-1] & fold.single_port),
         ]
         lanes = self._lanes(m, sweep, buffer, memory.read_data)
-        self._share_memory(m, sweep, memory, access, lanes, named[-1])
+        self._share_memory(m, sweep, memory, access, lanes)
         self._collect_sums(m, sweep, lanes)
         return m
 
     def _sweep(self, m, buffer):
-        """The sweep through all words, or through those of a visit list."""
+        """The sweep through all words, or through those of a visit map."""
         layer, fold = self.format, self.folding
         shape = {"groups": fold.groups(layer), "words": fold.words(layer)}
         if not fold.skip_zeros:
             return DenseSweep(clear_slot=fold.clear_slot, **shape)
         sweep = SparseSweep(clear_slot=fold.clear_slot, **shape)
-        m.submodules.visits = visits = VisitList(words=fold.words(layer))
+        m.submodules.visits = visits = VisitMap(words=fold.words(layer))
         m.d.comb += [
             visits.group_valid.eq(buffer.group_valid),
             visits.group.eq(buffer.group),
             visits.group_nonzero.eq(buffer.group_nonzero),
             visits.advance.eq(buffer.advance),
-            visits.union.eq(sweep.union),
             visits.index.eq(sweep.index),
             visits.next.eq(sweep.next),
-            sweep.listed.eq(visits.word),
-            sweep.before.eq(visits.before),
+            sweep.entry.eq(visits.entry),
             sweep.count.eq(visits.count),
         ]
         return sweep
@@ -148,33 +165,43 @@ class Matrix(wiring.Component):
     def _lanes(self, m, sweep, buffer, weights):
         """The lanes, unit by unit, fed with weights, scaled gradients and activations."""
         layer, fold = self.format, self.folding
-        scale = Signal(range(layer.rate_shift_max + 1))
-        m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
-        gradients = self._gradients(m, sweep, scale)
+        clocks = read_to_sum(fold)
         # The newest activations wait until their weights are updated; no word, no activation.
-        summed = delayed(m, sweep.issue & self.forward, READ_TO_SUM - 3, name="summed")[-1]
-        lanes, operands = [], []
+        summed = delayed(m, sweep.issue & self.forward, clocks - 3, name="summed")[-1]
+        operands = []
         for place in range(fold.simd):
-            newest = delayed(m, buffer.newest[place], READ_TO_SUM - 4, name=f"newest{place}")[-1]
+            newest = delayed(m, buffer.newest[place], clocks - 4, name=f"newest{place}")[-1]
             operand = Signal(signed(ACTIVATION_BITS + 1), name=f"newest{place}_operand")
             m.d.sync += operand.eq(Mux(summed, newest, 0))
             operands.append(operand)
-        first = delayed(m, sweep.issue & sweep.first, READ_TO_SUM - 1, name="first")[-1]
-        clear = delayed(m, sweep.issue & sweep.last, READ_TO_SUM, name="clear")[-1]
-        for unit in range(fold.pe):
-            for place in range(fold.simd):
-                lane = Lane(layer, fold)
-                m.submodules[f"lane{unit}_{place}"] = lane
-                m.d.comb += [
-                    lane.weight.eq(weights[unit * fold.simd + place].as_signed()),
-                    lane.gradient.eq(gradients[unit]),
-                    lane.previous.eq(buffer.previous[place] << (0 if fold.hard_update else scale)),
-                    lane.newest.eq(operands[place]),
-                    lane.first.eq(first),
-                    lane.clear.eq(clear | ~self.initialised),
-                ]
-                lanes.append(lane)
+        first = delayed(m, sweep.issue & sweep.first, clocks - 1, name="first")[-1]
+        clear = delayed(m, sweep.issue & sweep.last, clocks, name="clear")[-1]
+        lanes = [Lane(layer, fold) for _ in range(fold.lanes)]
+        for number, lane in enumerate(lanes):
+            unit, place = divmod(number, fold.simd)
+            m.submodules[f"lane{unit}_{place}"] = lane
+            m.d.comb += [
+                lane.weight.eq(weights[number].as_signed()),
+                lane.newest.eq(operands[place]),
+                lane.first.eq(first),
+                lane.clear.eq(clear | ~self.initialised),
+            ]
+        if fold.learns:
+            self._update(m, sweep, buffer, lanes)
         return lanes
+
+    def _update(self, m, sweep, buffer, lanes):
+        """Feeds the lanes what they learn from: one operand is scaled by the rate, see `Folding`."""
+        layer, fold = self.format, self.folding
+        scale = Signal(range(layer.rate_shift_max + 1))
+        m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
+        gradients = self._gradients(m, sweep, scale)
+        for number, lane in enumerate(lanes):
+            unit, place = divmod(number, fold.simd)
+            m.d.comb += [
+                lane.gradient.eq(gradients[unit]),
+                lane.previous.eq(buffer.previous[place] << (0 if fold.hard_update else scale)),
+            ]
 
     def _gradients(self, m, sweep, scale):
         """Gradients of the group in hand."""
@@ -200,20 +227,22 @@ class Matrix(wiring.Component):
                 m.d.sync += count.eq(0)
         return current
 
-    def _share_memory(self, m, sweep, memory, access, lanes, updated):
+    def _share_memory(self, m, sweep, memory, access, lanes):
         """The sweep has the memory while it is busy, single accesses have it otherwise."""
-        address = delayed(m, sweep.address, READ_TO_WRITE, name="address")[-1]
-        everywhere = (1 << len(lanes)) - 1
         m.d.comb += [
             memory.read_address.eq(Mux(sweep.busy, sweep.address, access.read_address)),
             memory.read_enable.eq(sweep.issue | access.read_enable),
             access.read_data.eq(memory.read_data),
-            memory.write_address.eq(Mux(updated, address, access.write_address)),
-            memory.write_enable.eq(Mux(updated, everywhere, access.write_enable)),
+            memory.write_address.eq(access.write_address),
+            memory.write_enable.eq(access.write_enable),
         ]
-        for place, lane in enumerate(lanes):
-            value = Mux(updated, lane.new_weight, access.write_value)
-            m.d.comb += memory.write_data[place].eq(value)
+        m.d.comb += [data.eq(access.write_value) for data in memory.write_data]
+        if self.folding.learns:
+            address = delayed(m, sweep.address, READ_TO_WRITE, name="address")[-1]
+            with m.If(self.written):
+                m.d.comb += [memory.write_address.eq(address), memory.write_enable.eq(-1)]
+                pairs = zip(memory.write_data, lanes, strict=True)
+                m.d.comb += [data.eq(lane.new_weight) for data, lane in pairs]
 
     def _collect_sums(self, m, sweep, lanes):
         """Adds the lanes of each unit in a tree, a register behind each level."""
@@ -229,7 +258,7 @@ class Matrix(wiring.Component):
                 m.d.sync += [held.eq(s) for held, s in zip(level, sums, strict=True)]
             m.d.comb += self.sums[unit].eq(level[0])
         last = sweep.issue & sweep.last & self.forward
-        m.d.comb += self.sums_valid.eq(delayed(m, last, READ_TO_SUM + depth, name="last")[-1])
+        m.d.comb += self.sums_valid.eq(delayed(m, last, read_to_sum(self.folding) + depth, name="last")[-1])
         outstanding = Signal()
         m.d.comb += sweep.credit.eq(~outstanding)
         with m.If(last):

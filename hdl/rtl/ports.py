@@ -13,6 +13,13 @@ from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
 """One activation of a sample; label and learn stay the same for all beats of a sample."""
 
+
+
+def tag_layout(layer: DenseFormat) -> data.StructLayout:
+    """What travels beside a sample through a layer: its class, and whether it is to be learnt."""
+    return data.StructLayout({"label": range(layer.classes), "learn": 1})
+
+
 WEIGHT_REQUEST = data.StructLayout({"layer": 8, "unit": 16, "input": 16, "write": 1, "value": 16})
 """Access to one weight; a read is answered by one beat of 16 bits, sign-extended."""
 

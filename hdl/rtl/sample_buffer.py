@@ -1,4 +1,8 @@
-"""Three pages of activations: one fills while the newest and the one before it are read."""
+"""Pages of activations: one fills while the newest and the one before it are read."""
+
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -7,11 +11,9 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.formats import ACTIVATION_BITS
 from hdl.rtl.ports import IN_BLOCKS, SAMPLE
 
-PAGES = 3
-
 
 class SampleBuffer(wiring.Component):
-    """Holds the newest sample for the sum, the one before for its pending update, and a third.
+    """Holds the newest sample for the sum, the one before for its pending update, and fills a third.
 
     The pages turn in a ring. `advance` makes the filled page the newest and the newest the
     previous one; `repeat` makes the newest the previous one as well, for a sweep that only applies
@@ -25,6 +27,8 @@ class SampleBuffer(wiring.Component):
         Activations read at a time, a power of two.
     bias
         The constant input.
+    pages
+        3, or 2 if nothing is learnt: then there is no previous one.
 
     Members
     -------
@@ -44,11 +48,11 @@ class SampleBuffer(wiring.Component):
         The group one clock later.
 
     Latency: one clock from `address`. Throughput: one activation in and two groups out per clock.
-    Cost: three memories of ceil((inputs + 1) / simd) words; about 4 * 8 * simd + 40 cells.
+    Cost: `pages` memories of ceil((inputs + 1) / simd) words; about 4 * 8 * simd + 40 cells.
     """
 
-    def __init__(self, *, inputs: int, simd: int, bias: int) -> None:
-        self.inputs, self.simd, self.bias = inputs, simd, bias
+    def __init__(self, *, inputs: int, simd: int, bias: int, pages: int = 3) -> None:
+        self.inputs, self.simd, self.bias, self.pages = inputs, simd, bias, pages
         self.depth = -(-(inputs + 1) // simd)
         group = data.ArrayLayout(ACTIVATION_BITS, simd)
         super().__init__(
@@ -62,18 +66,16 @@ class SampleBuffer(wiring.Component):
                 "group": Out(range(self.depth)),
                 "group_nonzero": Out(1),
                 "advance": In(1),
-                "repeat": In(1),
                 "address": In(range(self.depth)),
                 "newest": Out(group),
-                "previous": Out(group),
             }
+            | ({"repeat": In(1), "previous": Out(group)} if pages == 3 else {})
         )
 
     def elaborate(self, platform):
         m = Module()
-        fill, newest, previous = (
-            Signal(PAGES, init=1 << n, name=f"page_{n}") for n in range(PAGES)
-        )
+        roles = [Signal(self.pages, init=1 << n, name=f"page_{n}") for n in range(self.pages)]
+        fill, newest = roles[:2]
         word, lane = Signal(range(self.depth)), Signal(self.simd, init=1)
         beat = self.i.valid & self.i.ready
         # A sample is full a clock after its last beat: so long its last group takes to be listed.
@@ -104,14 +106,16 @@ class SampleBuffer(wiring.Component):
             m.d.sync += [
                 self.full.eq(0),
                 fill.eq(fill.rotate_left(1)),
-                newest.eq(fill),
-                previous.eq(newest),
+                *(later.eq(role) for role, later in pairwise(roles)),
             ]
-        with m.If(self.repeat):
-            m.d.sync += previous.eq(newest)
+        shown = [(self.newest, newest)]
+        if self.pages == 3:
+            shown.append((self.previous, roles[2]))
+            with m.If(self.repeat):
+                m.d.sync += roles[2].eq(newest)
 
-        pages = []
-        for page in range(PAGES):
+        contents = []
+        for page in range(self.pages):
             m.submodules[f"page{page}"] = ram = memory.Memory(
                 shape=unsigned(ACTIVATION_BITS * self.simd),
                 depth=self.depth,
@@ -126,21 +130,13 @@ class SampleBuffer(wiring.Component):
                 read.addr.eq(self.address),
                 read.en.eq(~fill[page]),
             ]
-            pages.append(read.data)
-        for port, select in (self.newest, newest), (self.previous, previous):
-            gated = (Mux(select[n], pages[n], 0) for n in range(PAGES))
-            m.d.comb += port.eq(_any(gated))
+            contents.append(read.data)
+        for port, select in shown:
+            gated = (Mux(select[n], contents[n], 0) for n in range(self.pages))
+            m.d.comb += port.eq(reduce(or_, gated))
         return m
 
     def _init(self) -> list[int]:
         """Zeros, but for the bias; padding behind the bias stays zero for ever."""
         word, lane = divmod(self.inputs, self.simd)
         return [0] * word + [self.bias << (ACTIVATION_BITS * lane)]
-
-
-def _any(values):
-    """Bitwise or."""
-    result = 0
-    for value in values:
-        result = result | value
-    return result

@@ -1,12 +1,14 @@
 """A core in Amaranth's own simulator: for many tiny designs, none of which is worth a compiler."""
 
 from collections.abc import Sequence
+from itertools import islice
 from dataclasses import dataclass
 
 import numpy as np
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
+from golden_model.spec.control import Activity, Counter
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
 from sim.benches.harness import Watched
@@ -30,6 +32,10 @@ class Run:
         Whether the sample left an update pending, same shape.
     initial, weights
         Each layer's, as drawn and after the drain.
+    drained
+        Clock, counted like the starts, from which pending updates were asked for.
+    counters
+        For each layer its counters, as they are read in the end; they count from the first clock.
     collision
         Some memory was read where it was written.
     """
@@ -40,6 +46,8 @@ class Run:
     updated: NDArray[np.bool_]
     initial: list[NDArray[np.int64]]
     weights: list[NDArray[np.int64]]
+    drained: int
+    counters: list[dict[Counter | Activity, int]]
     collision: bool
 
 
@@ -62,6 +70,7 @@ def run_core(
 
 async def _run(ctx, watched, schedule, samples, labels) -> Run:
     classes, layers = schedule.formats.network.classes, watched.component.layers
+    ctx.set(watched.drain, 1)  # so that the counters wait for the first sample
     await _idle(ctx, watched)
     initial = _weights(ctx, watched, schedule)
     beats = [
@@ -74,6 +83,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
     ctx.set(watched.o.ready, 1)
     position, clock = 0, 0
     ctx.set(watched.i.payload, beats[0])
+    ctx.set(watched.drain, 0)
     while len(answers) < classes * len(samples):
         assert clock < LIMIT, f"{len(answers)} scores of {classes * len(samples)}"
         moves = position < len(beats) and ctx.get(watched.i.ready)
@@ -96,6 +106,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
             else:
                 ctx.set(watched.i.valid, 0)
     ctx.set(watched.drain, 1)
+    drained = clock - first
     await _last_updates(ctx, watched, updated)
     scores, best, last = np.array(answers).T.reshape(3, len(samples), classes)
     assert (last == np.eye(classes, dtype=int)[-1]).all()
@@ -106,8 +117,28 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
         updated=np.array(updated).T,
         initial=initial,
         weights=_weights(ctx, watched, schedule),
+        drained=drained,
+        counters=[await _counters(ctx, watched, layer) for layer in range(len(layers))],
         collision=bool(ctx.get(watched.collision)),
     )
+
+
+async def _counters(ctx, watched, layer) -> dict[Counter | Activity, int]:
+    values = {}
+    ctx.set(watched.o_register.ready, 1)
+    for number in (*Counter, *Activity):
+        ctx.set(watched.i_register.payload, {"layer": layer, "number": number})
+        ctx.set(watched.i_register.valid, 1)
+        while number not in values:
+            assert ctx.get(watched.idle)
+            if ctx.get(watched.o_register.valid):
+                values[number] = ctx.get(watched.o_register.payload)
+            if ctx.get(watched.i_register.ready):
+                await ctx.tick()
+                ctx.set(watched.i_register.valid, 0)
+            else:
+                await ctx.tick()
+    return values
 
 
 async def _last_updates(ctx, watched, updated) -> None:
@@ -133,12 +164,11 @@ async def _idle(ctx, watched) -> None:
 def _weights(ctx, watched, schedule) -> list[NDArray[np.int64]]:
     """Straight out of the weight memories: word by group and inputs, lane by unit and input."""
     ports = [memory.write_ports[0] for memory in watched.memories if memory.write_ports]
-    # Those with an enable for each part of a word: of each layer three pages, then the weights.
-    memories = [port.memory for port in ports if port.signature.granularity is not None][3::4]
+    # Those with an enable for each part of a word: of each layer its pages, then the weights.
+    parts = iter(port.memory for port in ports if port.signature.granularity is not None)
     result = []
-    for layer, folding, memory in zip(
-        schedule.formats.layers, schedule.foldings, memories, strict=True
-    ):
+    for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
+        *_, memory = islice(parts, 4 if folding.learns else 3)
         words = [ctx.get(memory.data[n]) for n in range(folding.weight_words(layer))]
         bits, words_per_group = layer.weight_bits, folding.words(layer)
         weights = np.zeros((layer.units, layer.fan_in), np.int64)

@@ -7,9 +7,16 @@ import pytest
 
 from golden_model.draws import initial_weights
 from golden_model.engine import GoldenEngine
+from golden_model.spec.control import Counter
 from golden_model.spec.formats import DenseFormat, FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
-from hdl.passes.cycles import every_word, interval, network_starts, nonzero_words
+from hdl.passes.cycles import (
+    SampleVisits,
+    every_word,
+    interval,
+    network_timeline,
+    nonzero_words,
+)
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core
 
@@ -55,6 +62,7 @@ def random_folding(chance: random.Random, layer: DenseFormat) -> Folding:
         classifier_rom=chance.random() < 0.5,
         skip_zeros=skip_zeros,
         clear_slot=chance.random() < 0.5,
+        parallel_classes=chance.random() < 0.5,
     )
 
 
@@ -86,26 +94,44 @@ def nonzero_groups(layer: DenseFormat, folding: Folding, inputs: np.ndarray) -> 
     return padded.any(axis=1).tolist()
 
 
-def visits(
-    formats: FormattedNetwork,
-    foldings: tuple[Folding, ...],
-    updates: list[list[bool]],
-    inputs: list[list[np.ndarray]],
-) -> list[list[list[bool]]]:
-    """Words that each sample's sweep visits in each layer, from the inputs of golden layers."""
-    result = []
-    for number, (pending, newest) in enumerate(zip(updates, inputs, strict=True)):
+def golden_run(
+    formats: FormattedNetwork, samples: np.ndarray, labels: list[int | None]
+) -> tuple[GoldenEngine, list[list[bool]], list[list[np.ndarray]]]:
+    """The golden engine behind the samples; which of them left updates; inputs of the layers."""
+    golden, pending, inputs = GoldenEngine(formats), [], []
+    for sample, label in zip(samples, labels, strict=True):
+        golden.send(sample, label)
+        traces = golden.traces()
+        pending.append([trace.pending for trace in traces])
+        inputs.append([sample, *(trace.activations for trace in traces)])
+    return golden, pending, inputs
+
+
+def visits(layer: DenseFormat, folding: Folding, inputs, number: int, **due: bool):
+    """Words that the sweep for a sample visits; `inputs` are those of all samples and layers."""
+    if not folding.skip_zeros:
+        return every_word(layer, folding, due["update"])
+    pair = [inputs[max(n, 0)][layer.index] for n in (number, number - 1)]
+    return nonzero_words(*(nonzero_groups(layer, folding, x) for x in pair), **due)
+
+
+def predicted(schedule, labels, pending, inputs, drained: int):
+    """Starts and activity by the cycle model."""
+    pairs = list(zip(schedule.formats.layers, schedule.foldings, strict=True))
+    samples = []
+    for number, label in enumerate(labels):
         row = []
-        for layer, folding in zip(formats.layers, foldings, strict=True):
-            due = pending[layer.index]
-            if folding.skip_zeros:
-                pair = [newest, inputs[max(number - 1, 0)]]
-                flags = [nonzero_groups(layer, folding, x[layer.index]) for x in pair]
-                row.append(nonzero_words(*flags, update=due))
-            else:
-                row.append(every_word(layer, folding, due))
-        result.append(row)
-    return result
+        for layer, folding in pairs:
+            due = number > 0 and pending[number - 1][layer.index]
+            words = visits(layer, folding, inputs, number, update=due)
+            row.append(SampleVisits(update=due, learnt=label is not None, words=words))
+        samples.append(row)
+    starts, layers = network_timeline(schedule.formats.layers, schedule.foldings, samples)
+    for timeline, (layer, folding) in zip(layers, pairs, strict=True):
+        due = pending[-1][layer.index]
+        words = visits(layer, folding, inputs, len(inputs) - 1, update=due, forward=False)
+        timeline.drain(drained, due, words)
+    return starts, [timeline.activity for timeline in layers]
 
 
 @pytest.mark.parametrize("case", range(CASES))
@@ -114,15 +140,10 @@ def test_core_equals_golden_model_and_cycle_model(case):
     formats = random_network(chance)
     foldings = tuple(random_folding(chance, layer) for layer in formats.layers)
     samples, labels = random_samples(chance, formats, SAMPLES)
-    run = run_core(unscheduled(formats, foldings), samples, labels)
+    schedule = unscheduled(formats, foldings)
+    run = run_core(schedule, samples, labels)
 
-    golden = GoldenEngine(formats)
-    pending, inputs = [], []
-    for sample, label in zip(samples, labels, strict=True):
-        golden.send(sample, label)
-        traces = golden.traces()
-        pending.append([trace.pending for trace in traces])
-        inputs.append([sample, *(trace.activations for trace in traces)])
+    golden, pending, inputs = golden_run(formats, samples, labels)
     results = golden.results()
     assert np.array_equal(run.scores, [result.scores for result in results])
     assert run.predicted.tolist() == [result.predicted for result in results]
@@ -132,9 +153,11 @@ def test_core_equals_golden_model_and_cycle_model(case):
         assert np.array_equal(run.weights[layer.index], golden.read_weights(layer.index))
     assert not run.collision
 
-    before = [[False] * len(formats.layers), *pending[:-1]]
-    visited = visits(formats, foldings, before, inputs)
-    assert run.starts.tolist() == network_starts(formats.layers, foldings, before, visited)
+    starts, activity = predicted(schedule, labels, pending, inputs, run.drained)
+    assert run.starts.tolist() == starts
+    for layer in formats.layers:
+        counted = {n: golden.read_register(layer.index, n) for n in Counter}
+        assert run.counters[layer.index] == counted | activity[layer.index]
 
 
 @pytest.mark.parametrize("single_port", [False, True])

@@ -1,0 +1,144 @@
+"""Registers and counters of all layers, in one memory."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from golden_model.spec.control import Register
+from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from hdl.rtl.layer import EVENTS
+from hdl.rtl.ports import IN_BLOCKS, REGISTER_REQUEST
+from hdl.rtl.stage import Stage
+
+BITS = 32
+SLOTS, FIRST = 16, 4
+"""Words of a layer, and the first one in use: registers stand from there, counters from the middle
+on, so that a slot's bits are those of the number that the host knows."""
+
+
+def registers_layout(layer: DenseFormat) -> data.StructLayout:
+    """A layer's registers, in the order of `Register`."""
+    widths = range(layer.rate_shift_max + 1), layer.score_bits - 1, 1
+    return data.StructLayout(dict(zip(("rate", "margin", "learn"), widths, strict=True)))
+
+
+def described(layer: DenseFormat) -> dict[str, int]:
+    """Their values after a reset."""
+    return {"rate": layer.rate_shift, "margin": layer.margin, "learn": 1}
+
+
+class RegisterFile(wiring.Component):
+    """Keeps what the host can read: a copy of every register, and every counter.
+
+    A counter is a narrow one in flip-flops, which takes the events, and a wide one in memory. The
+    slots come round one after another, and each time the narrow one's count moves into the wide
+    one. The memory is filled in the first round after a reset.
+
+    Parameters
+    ----------
+    formats
+        Gives the layers.
+
+    Members
+    -------
+    i, o
+        Requests, and the values read, in order; see :func:`hdl.rtl.ports.core_signature`.
+    events
+        Of each layer, in the order of `EVENTS`.
+    registers
+        Of each layer, by name.
+
+    Throughput: a request in two clocks. Latency: two or three clocks; the first round takes 24 for
+    each layer. Cost: a memory of 16 words of 32 bits for each layer, about 120 cells and 110 for
+    each layer.
+    """
+
+    def __init__(self, formats: FormattedNetwork) -> None:
+        self.formats = formats
+        layers = formats.layers
+        shapes = {layer.name: registers_layout(layer) for layer in layers}
+        values = {layer.name: described(layer) for layer in layers}
+        super().__init__(
+            {
+                "i": In(stream.Signature(REGISTER_REQUEST)),
+                "o": Out(stream.Signature(BITS)),
+                "events": In(data.ArrayLayout(len(EVENTS), len(layers))),
+                "registers": Out(data.StructLayout(shapes), init=values),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(
+            shape=BITS, depth=SLOTS * len(self.formats.layers), init=[], attrs=IN_BLOCKS
+        )
+        write, read = ram.write_port(), ram.read_port()
+        m.submodules.answer = answer = Stage(BITS)
+        connect(m, answer.o, flipped(self.o))
+
+        # A slot is read in one clock and written in the next, so that no clock does both.
+        request, second, asked, fresh = self.i.payload, Signal(), Signal(), Signal(init=1)
+        accepted = self.i.valid & answer.i.ready & ~fresh
+        slot, is_counter = Signal.like(read.addr, init=FIRST), request.number[4]
+        wanted = Cat(request.number[:2], Mux(is_counter, request.number[2], 1), is_counter)
+        m.d.sync += second.eq(~second)
+        m.d.comb += [
+            read.addr.eq(Mux(accepted, Cat(wanted, request.layer), slot)),
+            read.en.eq(~second),
+            write.en.eq(second),
+        ]
+        with m.If(~second):
+            m.d.sync += [write.addr.eq(read.addr), asked.eq(accepted)]
+        with m.Elif(~asked):
+            final = slot == SLOTS * len(self.formats.layers) - 1
+            following = slot + 1
+            m.d.sync += slot.eq(Mux(final, FIRST, following | Mux(following[:4] == 0, FIRST, 0)))
+            with m.If(final):
+                m.d.sync += fresh.eq(0)
+
+        value = Mux(fresh, self._described(m, write.addr), read.data)
+        value = value + self._counted(m, read.addr, ~second)
+        m.d.comb += [
+            write.data.eq(Mux(asked & request.write, request.value, value)),
+            answer.i.payload.eq(value),
+            answer.i.valid.eq(second & asked & ~request.write),
+            self.i.ready.eq(second & asked),
+        ]
+        with m.If(second & asked & request.write):
+            self._set(m, request)
+        return m
+
+    def _described(self, m, slot):
+        """The value of a slot after a reset."""
+        value = Signal(max(layer.score_bits for layer in self.formats.layers))
+        with m.Switch(slot):
+            for number, layer in enumerate(self.formats.layers):
+                for register, start in zip(Register, described(layer).values(), strict=True):
+                    with m.Case(SLOTS * number + FIRST + register):
+                        m.d.comb += value.eq(start)
+        return value
+
+    def _counted(self, m, slot, now):
+        """Counts the events; gives what the slot that is read `now` adds, a clock later."""
+        # A round takes two clocks for each slot.
+        most = 2 * (SLOTS - FIRST) * len(self.formats.layers) + 2
+        added, counts = Signal(range(most)), []
+        for number in range(len(self.formats.layers)):
+            for index in range(len(EVENTS)):
+                count = Signal(range(most), name=f"count{number}_{index}")
+                moved = now & (slot == SLOTS * number + SLOTS // 2 + index)
+                counts.append(Mux(moved, count, 0))
+                m.d.sync += count.eq(Mux(moved, 0, count) + self.events[number][index])
+        m.d.sync += added.eq(reduce(or_, counts))
+        return added
+
+    def _set(self, m, request):
+        """A register gets a value."""
+        for number, layer in enumerate(self.formats.layers):
+            with m.If(request.layer == number), m.Switch(request.number):
+                for register, name in zip(Register, described(layer), strict=True):
+                    with m.Case(register):
+                        m.d.sync += self.registers[layer.name][name].eq(request.value)
