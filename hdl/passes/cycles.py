@@ -13,8 +13,8 @@ from golden_model.spec.formats import DenseFormat, ReadoutFormat
 from golden_model.spec.network import Loss
 from hdl.passes.stages import CHUNK, Folding
 
-NAME_TO_WRITE = 3
-"""Clocks from naming a word to its write, in which single-port memory cannot be read."""
+NAME_TO_READ, NAME_TO_WRITE = 1, 4
+"""Clocks from naming a word to its reading and writing; single-port memory does one of the two."""
 LOAD = 2
 """Clocks from the start of a sweep until the first entry of a visit map is there."""
 FILL = 2
@@ -27,7 +27,7 @@ dense sweep knows one chunk only."""
 
 def name_to_sum(folding: Folding) -> int:
     """Clocks from naming the last word of a group to the sums of its units."""
-    return (7 if folding.learns else 4) + (folding.simd - 1).bit_length()
+    return (7 if folding.learns else 5) + (folding.simd - 1).bit_length()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class Sweep:
     def _gate(self, clock: int, write: bool, gradients: int, credit: int) -> int:
         """Clock from `clock` on in which a word can be named."""
         while True:
-            held = self.folding.single_port and clock - NAME_TO_WRITE in self._written
+            held = self.folding.single_port and clock - NAME_TO_WRITE + NAME_TO_READ in self._written
             if clock == self._pause or held:
                 clock += 1
             elif clock < gradients:

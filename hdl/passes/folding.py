@@ -1,5 +1,6 @@
 """First pass: how many units and inputs of each layer work at a time, and on what."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +24,8 @@ MAX_LANES = 16
 CLASSIFIERS = ("rom", "generator")
 CELL_SHARE = 0.92
 """Share of a board's cells that folding spends; routing needs the rest."""
+LONG_GROUP = 500
+"""Words of a group for which a clock more is nothing, even if most of them are skipped."""
 GAIN = 0.99
 """Part of the time that is left must be less, for more cells to be worth it."""
 
@@ -123,6 +126,7 @@ def _times(formats: FormattedNetwork, foldings: Sequence[Folding]) -> list[float
     return [_time(*pair) for pair in zip(formats.layers, foldings, strict=True)]
 
 
+@functools.cache
 def _time(layer: DenseFormat, folding: Folding) -> float:
     """Clocks per training sample of a layer by itself."""
     return interval([layer], [folding], folding.learns, visited_share(layer, folding))
@@ -217,19 +221,21 @@ def _spend_rest(
     blocks: int,
     improve: Callable[[DenseFormat, Folding], Folding],
 ) -> tuple[list[Folding], int]:
-    """`improve` where it saves time and blocks and cells are left for it, the slowest layer first.
+    """`improve` the slowest layer, as long as it saves time and blocks and cells are left for it.
 
     Returns the foldings, and how many dual-port blocks are left.
     """
-    times, kind = _times(formats, foldings), dual_port_kind(budget)
-    for layer in sorted(formats.layers, key=lambda layer: -times[layer.index]):
+    kind = dual_port_kind(budget)
+    while True:
+        times = _times(formats, foldings)
+        layer = formats.layers[times.index(max(times))]
         index = layer.index
         better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
         needed = _blocks(layer, better[index], kind) - _blocks(layer, foldings[index], kind)
         fits = chip_cells(formats.layers, better) <= CELL_SHARE * budget.cells
-        if fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]:
-            foldings, blocks = better, blocks - needed
-    return foldings, blocks
+        if not (fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]):
+            return foldings, blocks
+        foldings, blocks = better, blocks - needed
 
 
 def _blocks(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> int:
@@ -307,7 +313,8 @@ def _assign_multipliers(
         forward, update = (
             (layer.index, name) in chosen for name in ("hard_forward", "hard_update")
         )
-        clear_slot = forward and _accumulates(layer, folding, budget)
+        # Else it spares a gate before each bit of the sum, for a clock that a long group can lose.
+        clear_slot = _accumulates(layer, folding, budget) or folding.words(layer) >= LONG_GROUP
         assigned.append(
             replace(folding, hard_forward=forward, hard_update=update, clear_slot=clear_slot)
         )

@@ -15,18 +15,19 @@ class Lane(wiring.Component):
 
     Registers have no reset and products their full width, which is what lets tools absorb operand,
     product and accumulator registers into a multiplier block; operands are declared signed for the
-    same reason. Clocks are counted from the weight's at `weight`:
+    same reason. Clocks are counted from the one in which a word is named:
 
     =====  ==========================================================================
-    0      `weight`, `gradient` and `previous` arrive
-    1      they are multiplied
-    2      the product is subtracted; the new weight leaves at `new_weight`
-    4      `newest` and the new weight are the operands of the second product
-    5      the product is added to the sum, or, with `first`, begins it
-    6      the sum stands; `clear` empties it, and what is added in that clock is lost
+    1      `previous` arrives, and `gradient` if `load` is 1
+    2      they are multiplied; `weight` arrives, or, with `replace`, `value` instead
+    3      the product is subtracted
+    4      the new weight stands at `new_weight`, to be written
+    5      `newest` and the new weight are the operands of the second product
+    6      the product is added to the sum, or, with `first`, begins it
+    7      the sum stands; `clear` empties it, and what is added in that clock is lost
     =====  ==========================================================================
 
-    A lane that does not learn multiplies the weight itself, which saves the first three clocks.
+    A lane that does not learn multiplies the weight as it arrives, two clocks earlier.
 
     Parameters
     ----------
@@ -35,20 +36,23 @@ class Lane(wiring.Component):
 
     Members
     -------
-    weight, gradient, previous
-        Weight, d of its unit, activation of the last sample, never negative; one of the last two
-        is scaled by ``2**(rate_shift_max - r)``, see `Folding`.
+    weight
+        Out of the memory.
+    gradient, load, previous
+        d of the unit, taken while `load` is 1, and activation of the last sample, never negative;
+        one of the two is scaled by ``2**(rate_shift_max - r)``, see `Folding`.
+    replace, value
+        A weight to be written as it is; `previous` must be 0 then.
     new_weight
-        Two clocks later.
+        Two clocks behind `weight`.
     newest
-        Activation of this sample, WEIGHT_TO_OPERAND clocks behind the weight; 0 where there is
-        none.
+        Activation of this sample with the new weight as operand; 0 where there is none.
     first, clear
         How a sum begins: with `first`, or, if the folding has clear slots, by `clear`.
     sum
         Of this lane's share of the products.
 
-    Those in the second and third line are there only in a lane that learns.
+    Those from `gradient` to `new_weight` are there only in a lane that learns.
 
     Cost: two multipliers and about 4 * weight_bits cells; without learning a multiplier.
     """
@@ -57,7 +61,10 @@ class Lane(wiring.Component):
         self.format, self.folding = format, folding
         learning = {
             "gradient": In(signed(folding.gradient_operand_bits(format))),
+            "load": In(1),
             "previous": In(signed(folding.previous_operand_bits(format))),
+            "replace": In(1),
+            "value": In(signed(format.weight_bits)),
             "new_weight": Out(signed(format.weight_bits)),
         }
         super().__init__(
@@ -74,7 +81,11 @@ class Lane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         fold = self.folding
-        weight = _register(m, self._updated(m) if fold.learns else self.weight, "weight_operand")
+        if fold.learns:
+            self._update(m)
+        # The saturating choice must not feed the operand register: it would become one with a
+        # reset, which multiplier blocks cannot absorb. Hence `new_weight` is a register too.
+        weight = _register(m, self.new_weight if fold.learns else self.weight, "weight_operand")
         term = _register(m, _product(m, weight, self.newest, fold.hard_forward, "term"), "term_held")
         total = Signal.like(self.sum, reset_less=True)
         if fold.clear_slot:
@@ -84,40 +95,31 @@ class Lane(wiring.Component):
         m.d.comb += self.sum.eq(total)
         return m
 
-    def _updated(self, m):
-        """The weight as it is from now on, three clocks later."""
+    def _update(self, m):
+        """The weight as it is from now on."""
         layer = self.format
-        gradient = _register(m, self.gradient, "gradient_operand")
+        gradient = Signal.like(self.gradient, name="gradient_operand", reset_less=True)
+        with m.If(self.load):
+            m.d.sync += gradient.eq(self.gradient)
         previous = _register(m, self.previous, "previous_operand")
         change = _product(m, previous, gradient, self.folding.hard_update, "change")
         change = _register(m, change, "change_held")
+        weight = Mux(self.replace, self.value, self.weight)
         m.submodules.update = update = WeightUpdate(
             weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
         )
         m.d.comb += [
-            update.w.eq(_register(m, _register(m, self.weight, "weight_1"), "weight_2")),
+            update.w.eq(_register(m, weight, "weight_held")),
             update.step.eq(change),
-            self.new_weight.eq(update.o),
+            self.new_weight.eq(_register(m, update.o, "new_weight_held")),
         ]
-        # The saturating choice must not feed the operand register: it would become one with a
-        # reset, which multiplier blocks cannot absorb. Hence a register between.
-        return _register(m, self.new_weight, "weight_3")
 
 
 def _register(m: Module, value, name: str) -> Signal:
     """`value` one clock later; without a reset, so that a multiplier block can absorb it."""
-    held = Signal(value.shape(), name=name, reset_less=True)
+    held = Signal.like(value, name=name, reset_less=True)
     m.d.sync += held.eq(value)
     return held
-
-
-def delayed(m: Module, value, clocks: int, *, name: str) -> list:
-    """`value`, `value` one clock later, and so on up to `clocks`."""
-    stages = [value]
-    for clock in range(1, clocks + 1):
-        stages.append(Signal.like(value, name=f"{name}_{clock}"))
-        m.d.sync += stages[-1].eq(stages[-2])
-    return stages
 
 
 def _product(m: Module, a, b, hard: bool, name: str):

@@ -7,21 +7,23 @@ from amaranth.utils import ceil_log2
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.lane import Lane, delayed
+from hdl.rtl.delay import delayed
+from hdl.rtl.lane import Lane
 from hdl.rtl.ports import SAMPLE, tag_layout
 from hdl.rtl.sample_buffer import SampleBuffer
 from hdl.rtl.sweep import DenseSweep, SparseSweep
 from hdl.rtl.visit_map import VisitMap
-from hdl.rtl.weight_access import ROW_REQUEST, WeightAccess
+from hdl.rtl.weight_access import ROW_REQUEST, VALUE_LATENCY, WeightAccess
 from hdl.rtl.weight_memory import WeightMemory
 
-READ_TO_WRITE = 3
-"""Clocks from naming a word to writing it; see :class:`~hdl.rtl.lane.Lane`."""
+NAME_TO_READ = 1
+NAME_TO_WRITE = 4
+"""Clocks from naming a word to reading and to writing it; see :class:`~hdl.rtl.lane.Lane`."""
 
 
-def read_to_sum(folding: Folding) -> int:
+def name_to_sum(folding: Folding) -> int:
     """Clocks from naming a group's last word to the sums of its lanes."""
-    return 7 if folding.learns else 4
+    return 7 if folding.learns else 5
 
 
 class Matrix(wiring.Component):
@@ -29,7 +31,7 @@ class Matrix(wiring.Component):
 
     The fused pass: while weights stream past for the newest sample's sums, the pending update of
     the sample before, ``W[j,i] -= round(d[j] * x[i] / 2**r)``, is applied on their way and they are
-    written back. A word takes one clock; read_to_sum clocks later its sums stand.
+    written back. A word takes one clock; name_to_sum clocks later its sums stand.
 
     Parameters
     ----------
@@ -131,11 +133,12 @@ class Matrix(wiring.Component):
                 buffer.repeat.eq(self.start & ~self.forward),
                 sweep.update.eq(self.update),
             ]
-        named = delayed(m, sweep.issue & sweep.write, READ_TO_WRITE, name="named")[1:]
+        named = delayed(m, sweep.issue & sweep.write, NAME_TO_WRITE, name="named")
         m.d.comb += [
-            self.busy.eq(sweep.busy | Cat(named).any()),
-            self.written.eq(named[-1]),
-            sweep.hold.eq(named[-1] & fold.single_port),
+            self.busy.eq(sweep.busy | Cat(named[1:]).any()),
+            self.written.eq(named[NAME_TO_WRITE]),
+            # The word named now would be read while that one is written.
+            sweep.hold.eq(named[NAME_TO_WRITE - NAME_TO_READ] & fold.single_port),
         ]
         lanes = self._lanes(m, sweep, buffer, memory.read_data)
         self._share_memory(m, sweep, memory, access, lanes)
@@ -165,7 +168,7 @@ class Matrix(wiring.Component):
     def _lanes(self, m, sweep, buffer, weights):
         """The lanes, unit by unit, fed with weights, scaled gradients and activations."""
         layer, fold = self.format, self.folding
-        clocks = read_to_sum(fold)
+        clocks = name_to_sum(fold)
         # The newest activations wait until their weights are updated; no word, no activation.
         summed = delayed(m, sweep.issue & self.forward, clocks - 3, name="summed")[-1]
         operands = []
@@ -196,19 +199,22 @@ class Matrix(wiring.Component):
         scale = Signal(range(layer.rate_shift_max + 1))
         m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
         gradients = self._gradients(m, sweep, scale)
+        load = Signal()
+        m.d.sync += load.eq(sweep.issue & sweep.first)
         for number, lane in enumerate(lanes):
             unit, place = divmod(number, fold.simd)
+            previous = Mux(self.update, buffer.previous[place], 0)
             m.d.comb += [
                 lane.gradient.eq(gradients[unit]),
-                lane.previous.eq(buffer.previous[place] << (0 if fold.hard_update else scale)),
+                lane.load.eq(load),
+                lane.previous.eq(previous << (0 if fold.hard_update else scale)),
             ]
 
     def _gradients(self, m, sweep, scale):
-        """Gradients of the group in hand."""
+        """Gradients of the group to come; lanes take them a clock behind its first word."""
         layer, pe = self.format, self.folding.pe
         operand = signed(self.folding.gradient_operand_bits(layer))
-        queue = Signal(data.ArrayLayout(operand, pe))
-        current = Signal(data.ArrayLayout(operand, pe), reset_less=True)
+        queue = Signal(data.ArrayLayout(operand, pe), reset_less=True)
         count = Signal(range(pe + 1))
         scaled = Signal(operand)
         m.d.comb += [
@@ -221,28 +227,34 @@ class Matrix(wiring.Component):
                 queue.eq(Cat(queue.as_value()[scaled.shape().width :], scaled)),
                 count.eq(count + 1),
             ]
-        with m.If(sweep.issue & sweep.first):
-            m.d.sync += current.eq(Mux(self.update, queue.as_value(), 0))
-            with m.If(self.update):
-                m.d.sync += count.eq(0)
-        return current
+        with m.If(sweep.issue & sweep.first & self.update):
+            m.d.sync += count.eq(0)
+        return queue
 
     def _share_memory(self, m, sweep, memory, access, lanes):
-        """The sweep has the memory while it is busy, single accesses have it otherwise."""
+        """The sweep has the memory while it is busy, single accesses have it otherwise.
+
+        Both name a word; what is written, be it drawn or learnt, passes through the lanes.
+        """
+        learns, count = self.folding.learns, len(lanes)
+        to_write = NAME_TO_WRITE if learns else VALUE_LATENCY
+        word = Mux(sweep.busy, sweep.address, access.address)
+        address = delayed(m, word, to_write, name="address")
+        learnt = (sweep.issue & sweep.write).replicate(count)
+        write = delayed(m, access.write | learnt, to_write, name="write")
+        read = delayed(m, sweep.issue | access.read, NAME_TO_READ, name="read")
         m.d.comb += [
-            memory.read_address.eq(Mux(sweep.busy, sweep.address, access.read_address)),
-            memory.read_enable.eq(sweep.issue | access.read_enable),
+            memory.read_address.eq(address[NAME_TO_READ]),
+            memory.read_enable.eq(read[NAME_TO_READ]),
+            memory.write_address.eq(address[to_write]),
+            memory.write_enable.eq(write[to_write]),
             access.read_data.eq(memory.read_data),
-            memory.write_address.eq(access.write_address),
-            memory.write_enable.eq(access.write_enable),
         ]
-        m.d.comb += [data.eq(access.write_value) for data in memory.write_data]
-        if self.folding.learns:
-            address = delayed(m, sweep.address, READ_TO_WRITE, name="address")[-1]
-            with m.If(self.written):
-                m.d.comb += [memory.write_address.eq(address), memory.write_enable.eq(-1)]
-                pairs = zip(memory.write_data, lanes, strict=True)
-                m.d.comb += [data.eq(lane.new_weight) for data, lane in pairs]
+        replace = delayed(m, access.write.any(), VALUE_LATENCY, name="replace")[-1]
+        for word, lane in zip(memory.write_data, lanes, strict=True):
+            m.d.comb += word.eq(lane.new_weight if learns else access.value)
+            if learns:
+                m.d.comb += [lane.replace.eq(replace), lane.value.eq(access.value.as_signed())]
 
     def _collect_sums(self, m, sweep, lanes):
         """Adds the lanes of each unit in a tree, a register behind each level."""
@@ -258,7 +270,7 @@ class Matrix(wiring.Component):
                 m.d.sync += [held.eq(s) for held, s in zip(level, sums, strict=True)]
             m.d.comb += self.sums[unit].eq(level[0])
         last = sweep.issue & sweep.last & self.forward
-        m.d.comb += self.sums_valid.eq(delayed(m, last, read_to_sum(self.folding) + depth, name="last")[-1])
+        m.d.comb += self.sums_valid.eq(delayed(m, last, name_to_sum(self.folding) + depth, name="last")[-1])
         outstanding = Signal()
         m.d.comb += sweep.credit.eq(~outstanding)
         with m.If(last):

@@ -1,8 +1,5 @@
 """Registers and counters of all layers, in one memory."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -33,9 +30,10 @@ def described(layer: DenseFormat) -> dict[str, int]:
 class RegisterFile(wiring.Component):
     """Keeps what the host can read: a copy of every register, and every counter.
 
-    A counter is a narrow one in flip-flops, which takes the events, and a wide one in memory. The
-    slots come round one after another, and each time the narrow one's count moves into the wide
-    one. The memory is filled in the first round after a reset.
+    A counter is a narrow one in flip-flops, which takes the events, and a wide one in memory, whose
+    lowest bits are the narrow one's as they were last seen. The slots come round one after another,
+    so soon that the narrow one wraps at most once in between. The memory is filled in the first
+    round after a reset.
 
     Parameters
     ----------
@@ -99,8 +97,11 @@ class RegisterFile(wiring.Component):
             with m.If(final):
                 m.d.sync += fresh.eq(0)
 
-        value = Mux(fresh, self._described(m, write.addr), read.data)
-        value = value + self._counted(m, read.addr, ~second)
+        narrow, is_count = self._narrow(m, write.addr)
+        known = Mux(fresh, self._described(m, write.addr), read.data)
+        low, high = known[: len(narrow)], known[len(narrow) :]
+        counted = Cat(narrow, high + (narrow < low))
+        value = Mux(is_count, counted, known)
         m.d.comb += [
             write.data.eq(Mux(asked & request.write, request.value, value)),
             answer.i.payload.eq(value),
@@ -121,19 +122,19 @@ class RegisterFile(wiring.Component):
                         m.d.comb += value.eq(start)
         return value
 
-    def _counted(self, m, slot, now):
-        """Counts the events; gives what the slot that is read `now` adds, a clock later."""
+    def _narrow(self, m, slot):
+        """Counts the events; gives the narrow counter of a slot, if it is one of a counter."""
+        layers = range(len(self.formats.layers))
         # A round takes two clocks for each slot.
-        most = 2 * (SLOTS - FIRST) * len(self.formats.layers) + 2
-        added, counts = Signal(range(most)), []
-        for number in range(len(self.formats.layers)):
+        bits = (2 * (SLOTS - FIRST) * len(layers) + 2).bit_length()
+        counts = data.ArrayLayout(bits, SLOTS // 2 * len(layers))
+        counts = Signal(counts)
+        for number in layers:
             for index in range(len(EVENTS)):
-                count = Signal(range(most), name=f"count{number}_{index}")
-                moved = now & (slot == SLOTS * number + SLOTS // 2 + index)
-                counts.append(Mux(moved, count, 0))
-                m.d.sync += count.eq(Mux(moved, 0, count) + self.events[number][index])
-        m.d.sync += added.eq(reduce(or_, counts))
-        return added
+                with m.If(self.events[number][index]):
+                    count = counts[SLOTS // 2 * number + index]
+                    m.d.sync += count.eq(count + 1)
+        return counts[Cat(slot[:3], slot[4:])], slot[3]
 
     def _set(self, m, request):
         """A register gets a value."""

@@ -1,15 +1,19 @@
 """Single weights: drawn after a reset, then read and written on request."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
+from hdl.rtl.delay import delayed
 from hdl.rtl.draws import Generator
 
 ROW_REQUEST = data.StructLayout({"unit": 16, "input": 16, "write": 1, "value": 16})
 """Access to one weight of a layer."""
+
+READ_LATENCY = VALUE_LATENCY = 2
+"""Clocks from naming a word to the word that is read, and to the value that is written."""
 
 
 class WeightAccess(wiring.Component):
@@ -27,12 +31,13 @@ class WeightAccess(wiring.Component):
         Requests, and the weights read, in order. Only while no sweep runs.
     initialised
         All weights are drawn.
-    read_address, read_enable, read_data
-        To the weight memory; data one clock after enable.
-    write_address, write_enable, write_value
-        To the weight memory, one enable for each lane.
+    address, read, read_data
+        Word of the weight memory, whether it is read, and the word READ_LATENCY clocks later, if
+        `read` is held meanwhile.
+    write, value
+        Whether that word is written, for each lane; the value follows VALUE_LATENCY clocks later.
 
-    Throughput: one draw per clock; a request takes its group's number + 3 clocks.
+    Throughput: one draw per clock; a request takes its group's number + 5 clocks.
     Cost: about 120 cells with the generator.
     """
 
@@ -44,12 +49,11 @@ class WeightAccess(wiring.Component):
                 "i": In(stream.Signature(ROW_REQUEST)),
                 "o": Out(stream.Signature(signed(16))),
                 "initialised": Out(1),
-                "read_address": Out(range(words)),
-                "read_enable": Out(1),
+                "address": Out(range(words)),
+                "read": Out(1),
                 "read_data": In(data.ArrayLayout(format.weight_bits, lanes)),
-                "write_address": Out(range(words)),
-                "write_enable": Out(lanes),
-                "write_value": Out(format.weight_bits),
+                "write": Out(lanes),
+                "value": Out(format.weight_bits),
             }
         )
 
@@ -63,6 +67,15 @@ class WeightAccess(wiring.Component):
         )
         drawn = Signal(signed(self.format.weight_bits))
         m.d.comb += drawn.eq(generator.draw.as_signed())
+        # The generator follows the walk through the weights, so that no value has to wait.
+        drawing, last_draw = Signal(), Signal()
+        following = delayed(m, drawing, VALUE_LATENCY, name="drawing")
+        m.d.comb += [
+            generator.next.eq(following[-1]),
+            generator.restart.eq(delayed(m, last_draw, VALUE_LATENCY, name="last_draw")[-1]),
+            self.initialised.eq(~Cat(following).any()),
+            self.value.eq(Mux(following[-1], drawn, self.i.payload.value)),
+        ]
 
         # The weight in hand: unit = group * pe + lane_unit, its group's words begin at `base`.
         unit, input_ = Signal(range(units)), Signal(range(fan_in))
@@ -75,28 +88,24 @@ class WeightAccess(wiring.Component):
         lane = lane_unit * simd + lane_input
         writing = Signal()
         m.d.comb += [
-            self.read_address.eq(address),
-            self.write_address.eq(address),
-            self.write_enable.eq(Mux(writing, 1 << lane, 0)),
+            self.address.eq(address),
+            self.write.eq(Mux(writing, 1 << lane, 0)),
         ]
         request = self.i.payload
-        m.d.comb += self.initialised.eq(1)
         with m.FSM():
             with m.State("DRAW"):
                 last_input = input_ == fan_in - 1
                 m.d.comb += [
-                    self.initialised.eq(0),
+                    drawing.eq(1),
                     writing.eq(1),
-                    self.write_value.eq(drawn),
-                    generator.next.eq(1),
-                    generator.restart.eq(last_input & (unit == units - 1)),
+                    last_draw.eq(last_input & (unit == units - 1)),
                 ]
                 m.d.sync += input_.eq(Mux(last_input, 0, input_ + 1))
                 with m.If(last_input):
                     m.d.sync += unit.eq(unit + 1)
                     with m.If(lane_unit == pe - 1):
                         m.d.sync += base.eq(base + words)
-                    with m.If(unit == units - 1):
+                    with m.If(last_draw):
                         m.next = "IDLE"
             with m.State("IDLE"):
                 m.d.sync += [
@@ -109,27 +118,22 @@ class WeightAccess(wiring.Component):
                     m.next = "SEEK"
             with m.State("SEEK"):
                 with m.If(to_go == 0):
-                    m.next = "ACT"
+                    m.next = "NAME"
                 with m.Else():
                     m.d.sync += [to_go.eq(to_go - 1), base.eq(base + words)]
-            with m.State("ACT"):
-                m.d.comb += [
-                    self.write_value.eq(request.value),
-                    writing.eq(request.write),
-                    self.read_enable.eq(~request.write),
-                ]
-                with m.If(request.write):
-                    m.d.comb += self.i.ready.eq(1)
-                    m.next = "IDLE"
-                with m.Else():
-                    m.next = "ANSWER"
+            with m.State("NAME"):
+                m.d.comb += [writing.eq(request.write), self.read.eq(1)]
+                m.next = "FETCH"
+            with m.State("FETCH"):
+                m.d.comb += self.read.eq(1)
+                m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [
-                    self.read_enable.eq(1),
-                    self.o.valid.eq(1),
+                    self.read.eq(1),
+                    self.o.valid.eq(~request.write),
                     self.o.payload.eq(self.read_data[lane].as_signed()),
-                    self.i.ready.eq(self.o.ready),
+                    self.i.ready.eq(request.write | self.o.ready),
                 ]
-                with m.If(self.o.ready):
+                with m.If(self.i.ready):
                     m.next = "IDLE"
         return m
