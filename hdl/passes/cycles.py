@@ -370,11 +370,10 @@ def interval(
     """
     sample = []
     for layer, folding in zip(formats, foldings, strict=True):
-        count = folding.words(layer)
-        words: Visits = [[training] * count]
+        words = every_word(layer, folding, training)
         if folding.skip_zeros:
-            full, rest = divmod(max(1, round(share * count)), CHUNK)
-            words = [[training] * CHUNK] * full + [[training] * rest] * (rest > 0)
+            visited = [True] * max(1, round(share * folding.words(layer)))
+            words = nonzero_words(visited, visited, update=training)
         sample.append(SampleVisits(update=training, learnt=training, words=words))
     starts, _ = network_timeline(formats, foldings, [sample] * (6 + 2 * len(formats)))
     return starts[-1][-1] - starts[-2][-1]

@@ -1,6 +1,6 @@
 """A layer that answers, and learns from its own error."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -111,7 +111,7 @@ class Layer(wiring.Component):
         tag, tag_in_use, unscored = Signal.like(tail.tag), Signal(), Signal(2)
         # A sample's tag is with the matrix until its first sums have left.
         free = matrix.initialised & ~tag_in_use
-        learnable = matrix.tag.learn & self.learn if learns else 0
+        learnable = matrix.tag.learn & self.learn & Const(learns)
         ready, wanted = Signal(), matrix.full | (self.drain & pending)
         m.d.comb += [matrix.forward.eq(forward), tail.tag.eq(tag)]
         if learns:

@@ -20,7 +20,8 @@ from hdl.passes.cycles import (
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core
 
-CASES = 64
+CASES = 208
+INFERENCE_CASES = 24
 SAMPLES = 7
 
 
@@ -48,7 +49,7 @@ def random_network(chance: random.Random) -> FormattedNetwork:
     return infer_formats(network)
 
 
-def random_folding(chance: random.Random, layer: DenseFormat) -> Folding:
+def random_folding(chance: random.Random, layer: DenseFormat, *, learns: bool = True) -> Folding:
     """Also wider than the layer: then some lanes have nothing to do."""
     pe, simd = chance.choice([(1 << a, 1 << b) for a in range(4) for b in range(4) if a + b < 5])
     skip_zeros = chance.random() < 0.6 and layer.fan_in > simd
@@ -63,6 +64,7 @@ def random_folding(chance: random.Random, layer: DenseFormat) -> Folding:
         skip_zeros=skip_zeros,
         clear_slot=chance.random() < 0.5,
         parallel_classes=chance.random() < 0.5,
+        learns=learns,
     )
 
 
@@ -154,6 +156,30 @@ def test_core_equals_golden_model_and_cycle_model(case):
     assert not run.collision
 
     starts, activity = predicted(schedule, labels, pending, inputs, run.drained)
+    assert run.starts.tolist() == starts
+    for layer in formats.layers:
+        counted = {n: golden.read_register(layer.index, n) for n in Counter}
+        assert run.counters[layer.index] == counted | activity[layer.index]
+
+
+@pytest.mark.parametrize("case", range(INFERENCE_CASES))
+def test_core_that_only_infers(case):
+    """It answers like the golden model without labels, whatever it is told to learn."""
+    chance = random.Random(case)
+    formats = random_network(chance)
+    foldings = tuple(random_folding(chance, layer, learns=False) for layer in formats.layers)
+    samples, labels = random_samples(chance, formats, SAMPLES)
+    schedule = unscheduled(formats, foldings)
+    run = run_core(schedule, samples, labels)
+
+    unlabelled = [None] * SAMPLES
+    golden, pending, inputs = golden_run(formats, samples, unlabelled)
+    assert np.array_equal(run.scores, [result.scores for result in golden.results()])
+    assert not run.updated.any()
+    assert not run.collision
+    for layer in formats.layers:
+        assert np.array_equal(run.weights[layer.index], initial_weights(layer)), layer.name
+    starts, activity = predicted(schedule, unlabelled, pending, inputs, run.drained)
     assert run.starts.tolist() == starts
     for layer in formats.layers:
         counted = {n: golden.read_register(layer.index, n) for n in Counter}
