@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import Progress
 
 from bench.cases import EPOCHS, Case, find
 from bench.figures import Figure, Found, Skipped
@@ -73,25 +74,45 @@ def run(console: Console, samples: int | None = None) -> Iterator[Found]:
     with Manager() as manager, ProcessPoolExecutor(len(cases)) as pool, progress(console) as bars:
         queue = manager.Queue()
         futures = [pool.submit(_in_process, case, samples, queue) for case in cases]
-        tasks = [bars.add_task(case.name, total=None) for case in cases]
+        told = {case.name: _Told(bars, console, case.name) for case in cases}
         while not all(future.done() for future in futures):
             try:
                 name, done, total = queue.get(timeout=0.5)
             except Empty:
                 continue
-            task = tasks[[case.name for case in cases].index(name)]
-            bars.update(task, advance=done, total=total)
+            told[name].advance(done, total)
         for case, future in zip(cases, futures, strict=True):
-            try:
-                yield from figures(case, future.result(), samples)
-            except (DoesNotFit, SpecError) as error:
-                yield Skipped(case=case.name, why=str(error))
+            result = future.result()
+            if isinstance(result, Epoch):
+                yield from figures(case, result, samples)
+            else:
+                yield Skipped(case=case.name, why=result)
 
 
-def _in_process(case: Case, samples: int | None, queue: Any) -> Epoch:
-    data = dataset(case.network, case.data)
-    total = 2 * (len(data.x_train[:samples]) + len(data.x_test[:samples]))
-    return epoch(case, samples, lambda done: queue.put((case.name, done, total)))
+class _Told:
+    """A bar for one case; where nobody watches, a line for every tenth."""
+
+    def __init__(self, bars: Progress, console: Console, name: str) -> None:
+        self._bars, self._console, self._name = bars, console, name
+        self._task, self._done = bars.add_task(name, total=None), 0
+
+    def advance(self, done: int, total: int) -> None:
+        """So many samples more of so many."""
+        tenths = 10 * self._done // total
+        self._done += done
+        self._bars.update(self._task, advance=done, total=total)
+        if not self._console.is_terminal and 10 * self._done // total > tenths:
+            self._console.print(f"epoch: {self._name}: {self._done} of {total}")
+
+
+def _in_process(case: Case, samples: int | None, queue: Any) -> Epoch | str:
+    """The epoch, or why there is none: errors that say more than a line cannot be handed over."""
+    try:
+        data = dataset(case.network, case.data)
+        total = 2 * (len(data.x_train[:samples]) + len(data.x_test[:samples]))
+        return epoch(case, samples, lambda done: queue.put((case.name, done, total)))
+    except (DoesNotFit, SpecError) as error:
+        return str(error)
 
 
 def epoch(case: Case, samples: int | None, advance: Advance) -> Epoch:
@@ -168,11 +189,12 @@ def figures(case: Case, found: Epoch, samples: int | None) -> Iterator[Found]:
         ("training", found.training, 4.0),
         ("inference", found.inference, 5.0),
     ):
-        limit = dense_limit(schedule, mode == "training")
+        sweep = dense_limit(schedule, mode == "training")
         yield Figure(case=case.name, what=f"{mode}, zeros skipped", unit="clocks",
-                     value=part.clocks, fewer_is_better=True, note=note)  # fmt: skip
+                     value=part.clocks, limit=part.port_limit(schedule), fewer_is_better=True,
+                     note=f"{note}; the limit is of the words that were visited")  # fmt: skip
         yield Figure(case=case.name, what=f"{mode}, times fewer than dense", unit="",
-                     value=limit / part.clocks, goal=goal, note=note)  # fmt: skip
+                     value=sweep / part.clocks, goal=goal, note=note)  # fmt: skip
     yield from moved(case, schedule, found.training, note)
     yield Figure(case=case.name, what="clocks simulated", unit="million",
                  value=found.simulated_clocks / 1e6, note=f"in {found.seconds:.0f} s")  # fmt: skip

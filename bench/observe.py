@@ -41,6 +41,19 @@ class Observation:
         """Counts of one activity of a layer per sample."""
         return float(self.activity[layer, list(Activity).index(activity)])
 
+    def port_limit(self, schedule: ScheduledNetwork) -> float | None:
+        """Clocks that the weight memory's ports need for the words that were moved.
+
+        Of the slowest layer, counted by the RTL; None where it does not count.
+        """
+        if not self.counted:
+            return None
+        return max(
+            self.words(index, Activity.WORDS_READ)
+            + (self.words(index, Activity.WORDS_WRITTEN) if folding.single_port else 0)
+            for index, folding in enumerate(schedule.foldings)
+        )
+
     @property
     def counted(self) -> bool:
         """Whether the RTL counts at all."""

@@ -1,11 +1,13 @@
 """What the parts do with a small network, and where data, PyTorch or a tool is missing."""
 
 import importlib.util
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from bench import builds, cases, cycles, epoch, golden, observe
 from bench.cases import Case
@@ -104,6 +106,15 @@ def test_without_data_a_case_is_skipped(monkeypatch):
     observe.dataset.cache_clear()
     monkeypatch.setattr(golden, "CASES", (("ulx3s-85f", "mnist"),))
     (skipped,) = golden.run(silent)
+    assert isinstance(skipped, Skipped)
+    assert "LOAM_DATA" in skipped.why
+
+
+def test_an_epoch_without_data_is_skipped(monkeypatch):
+    """The reason comes out of the process that found it."""
+    monkeypatch.delenv("LOAM_DATA", raising=False)
+    monkeypatch.setattr(epoch, "EPOCHS", (("icebreaker", "mnist"),))
+    (skipped,) = epoch.run(Console(file=io.StringIO()))
     assert isinstance(skipped, Skipped)
     assert "LOAM_DATA" in skipped.why
 
