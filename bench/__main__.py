@@ -1,26 +1,38 @@
 """The benchmark: ``python -m bench`` measures everything, ``python -m bench cycles`` one part."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from bench import area, cycles, epoch, golden, multipliers, results, traffic
+from bench.cases import DIGITS, MNIST, WIDE, Case, Pairs, find
 from bench.figures import Figure, Found
-from bench.say import Say, saying
+from bench.say import Meanwhile
 from bench.table import TITLES, as_markdown, as_rich
-from golden_model.spec.errors import SpecError
+from golden_model.spec.errors import SpecError, nearest
 
-PARTS: dict[str, Callable[[Say], Iterator[Found]]] = {
-    "cycles": cycles.run,
-    "traffic": traffic.run,
-    "multipliers": multipliers.run,
-    "golden": golden.run,
-    "area": area.run,
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the benchmark: what is measured, and on which boards and networks."""
+
+    run: Callable[[list[Case], Meanwhile], Iterator[Found]]
+    pairs: Pairs
+
+
+PARTS = {
+    "cycles": Part(cycles.run, MNIST + WIDE + DIGITS),
+    "epoch": Part(epoch.run, MNIST),
+    "traffic": Part(traffic.run, MNIST + WIDE + DIGITS),
+    "multipliers": Part(multipliers.run, MNIST + WIDE + DIGITS),
+    "golden": Part(golden.run, MNIST[1:] + WIDE),
+    "area": Part(area.run, MNIST[:1]),
 }
-"""Every part but the epoch, which shows bars of its own."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,9 +44,10 @@ PARTS: dict[str, Callable[[Say], Iterator[Found]]] = {
     show_default=True,
     help="File of results; other parts in it stay.",
 )
-@click.option("--markdown", is_flag=True, help="Print Markdown instead.")
+@click.option("--case", "only", default="", help="Part of a case's name; its other cases stay.")
 @click.option("--samples", type=click.IntRange(2), help="Of the epoch; else all of them.")
-def main(parts: tuple[str, ...], out: Path, markdown: bool, samples: int | None) -> None:
+@click.option("--markdown", is_flag=True, help="Print Markdown instead.")
+def main(parts: tuple[str, ...], out: Path, only: str, samples: int | None, markdown: bool) -> None:
     """Measure how close to its limits everything runs; all parts, or those named.
 
     `table` measures nothing and prints what the file of results holds.
@@ -44,18 +57,36 @@ def main(parts: tuple[str, ...], out: Path, markdown: bool, samples: int | None)
     wanted = [part for part in parts or TITLES if part != "table"]
     try:
         results.load(out)
-        for part in wanted:
-            _measure(part, out, samples, meanwhile)
+        for part, cases in _cases(wanted, only).items():
+            with Meanwhile(meanwhile, part, samples) as told:
+                found = list(PARTS[part].run(cases, told))
+            command = shlex.join(["python", "-m", "bench", *_words(part, only, samples)])
+            results.merge(out, part, command, found, keep_cases=bool(only))
         entries = results.load(out)
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     shown = [part for part in TITLES if part in entries and (part in wanted or "table" in parts)]
-    found = {part: results.figures(entries[part]) for part in shown}
-    _print(found, markdown, console)
-    if any(map(_differs, found.get("epoch", []))):
+    held = {part: results.figures(entries[part]) for part in shown}
+    _print(held, markdown, console)
+    if any(map(_differs, held.get("epoch", []))):
         click.echo("Error: the chip is not equal to the golden model", err=True)
         sys.exit(1)
+
+
+def _words(part: str, only: str, samples: int | None) -> list[str]:
+    """What makes the part's figures again."""
+    case = ["--case", only] if only else []
+    return [part, *case, *(["--samples", str(samples)] if samples and part == "epoch" else [])]
+
+
+def _cases(wanted: list[str], only: str) -> dict[str, list[Case]]:
+    """Cases of each part that has any; :class:`SpecError` if none has one of that name."""
+    cases = {part: find(PARTS[part].pairs, only) for part in wanted}
+    if wanted and not any(cases.values()):
+        known = {case.name for part in wanted for case in find(PARTS[part].pairs)}
+        raise SpecError(f"--case {only}", "there is no such case", nearest(only, known))
+    return {part: found for part, found in cases.items() if found}
 
 
 def _print(found: dict[str, list[Found]], markdown: bool, console: Console) -> None:
@@ -67,17 +98,6 @@ def _print(found: dict[str, list[Found]], markdown: bool, console: Console) -> N
 
 def _differs(item: Found) -> bool:
     return isinstance(item, Figure) and item.what == epoch.DIFFERENCES and not item.met
-
-
-def _measure(part: str, out: Path, samples: int | None, console: Console) -> None:
-    command = f"python -m bench {part}"
-    if part == "epoch":
-        command += "" if samples is None else f" --samples {samples}"
-        found = list(epoch.run(console, samples))
-    else:
-        with saying(console, part) as say:
-            found = list(PARTS[part](say))
-    results.merge(out, part, command, found)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,23 @@ from dataclasses import fields, replace
 from typing import Any
 
 from bench import builds
-from bench.cases import OPTIONS, find
+from bench.cases import OPTIONS, Case
 from bench.figures import Figure, Found, Skipped
 from bench.say import Say
 from hdl.passes.folding import Options
 
-CASE = (("icebreaker", "mnist"),)
 CELLS = "cells"
 GOAL = 1.6
 """Cells, of those of inference only."""
 
 
-def run(say: Say) -> Iterator[Found]:
+def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """Each kind of resource, with learning against without."""
-    (case,) = find(CASE)
+    for case in cases:
+        yield from _case(case, say)
+
+
+def _case(case: Case, say: Say) -> Iterator[Found]:
     if "inference_only" not in {field.name for field in fields(Options)}:
         yield Skipped(case=case.name, why="the flow cannot build for inference only yet")
         return

@@ -1,6 +1,6 @@
 """Which networks are measured on which boards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from boards.board import Board
@@ -58,23 +58,23 @@ def wide() -> Network:
     return replace(load_network("mnist"), name="mnist-128", layers=(Dense(units=128),))
 
 
-NETWORKS = {"mnist-128": wide}
-"""Those that are made here; all others have a file."""
-CASES = (
-    ("icebreaker", "mnist"),
-    ("ulx3s-85f", "mnist"),
-    ("ulx3s-85f", "mnist-128"),
-    ("hx8k-b-evn", "digits"),
-    ("ulx3s-25f", "digits"),
-    ("tang-nano-9k", "digits"),
-)
-EPOCHS = (("icebreaker", "mnist"), ("ulx3s-85f", "mnist"))
-"""Of these a whole epoch is simulated."""
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "mnist": lambda: load_network("mnist"),
+    "mnist-128": wide,
+    "digits": lambda: load_network("digits"),
+}
+Pairs = tuple[tuple[str, str], ...]
+"""Names of boards and networks."""
+MNIST = (("icebreaker", "mnist"), ("ulx3s-85f", "mnist"))
+WIDE = (("ulx3s-85f", "mnist-128"),)
+DIGITS = (("hx8k-b-evn", "digits"), ("ulx3s-25f", "digits"), ("tang-nano-9k", "digits"))
 
 
-def find(pairs: tuple[tuple[str, str], ...]) -> Iterator[Case]:
-    """Cases of those boards that there are."""
-    for board, network in pairs:
-        if board in BOARDS:
-            described = NETWORKS[network]() if network in NETWORKS else load_network(network)
-            yield Case(board=BOARDS[board], network=described)
+def find(pairs: Pairs, only: str = "") -> list[Case]:
+    """Cases of those boards that there are, and with that text in their name."""
+    cases = (
+        Case(board=BOARDS[board], network=NETWORKS[network]())
+        for board, network in pairs
+        if board in BOARDS
+    )
+    return [case for case in cases if only in case.name]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import builds
-from bench.cases import CASES, DENSE, OPTIONS, Case, find
+from bench.cases import DENSE, OPTIONS, Case
 from bench.figures import Figure, Found, Skipped
 from bench.limits import dense_limit
 from bench.observe import Observation, every_sample_learns, no_sample_learns, on_data
@@ -19,9 +19,9 @@ FEWER_BY_SKIPPING = {"training": 4.0, "inference": 5.0}
 CLOCKS = "clocks"
 
 
-def run(say: Say) -> Iterator[Found]:
+def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
-    for case in find(CASES):
+    for case in cases:
         try:
             yield from _case(case, say)
         except (DoesNotFit, SpecError) as error:

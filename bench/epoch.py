@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Manager
 from queue import Empty
@@ -10,14 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
-from bench.cases import EPOCHS, Case, find
+from bench.cases import Case
 from bench.figures import Figure, Found, Skipped
 from bench.limits import dense_limit
 from bench.observe import Observation, activity, dataset
-from bench.say import progress
+from bench.say import Meanwhile
 from bench.traffic import moved
 from golden_model.engine import GoldenEngine
 from golden_model.spec.errors import SpecError
@@ -62,47 +61,21 @@ class Epoch:
     seconds: float
 
 
-def run(console: Console, samples: int | None = None) -> Iterator[Found]:
-    """Epochs on two boards, each in a process of its own.
-
-    Parameters
-    ----------
-    samples
-        Only so many for training and for test, for a first look; None for all.
-    """
-    cases = list(find(EPOCHS))
-    with Manager() as manager, ProcessPoolExecutor(len(cases)) as pool, progress(console) as bars:
+def run(cases: list[Case], meanwhile: Meanwhile) -> Iterator[Found]:
+    """Epochs on some boards, each in a process of its own."""
+    samples = meanwhile.samples
+    with Manager() as manager, ProcessPoolExecutor(len(cases)) as pool:
         queue = manager.Queue()
         futures = [pool.submit(_in_process, case, samples, queue) for case in cases]
-        told = {case.name: _Told(bars, console, case.name) for case in cases}
         while not all(future.done() for future in futures):
-            try:
-                name, done, total = queue.get(timeout=0.5)
-            except Empty:
-                continue
-            told[name].advance(done, total)
+            with suppress(Empty):
+                meanwhile.advance(*queue.get(timeout=0.5))
         for case, future in zip(cases, futures, strict=True):
             result = future.result()
             if isinstance(result, Epoch):
                 yield from figures(case, result, samples)
             else:
                 yield Skipped(case=case.name, why=result)
-
-
-class _Told:
-    """A bar for one case; where nobody watches, a line for every tenth."""
-
-    def __init__(self, bars: Progress, console: Console, name: str) -> None:
-        self._bars, self._console, self._name = bars, console, name
-        self._task, self._done = bars.add_task(name, total=None), 0
-
-    def advance(self, done: int, total: int) -> None:
-        """So many samples more of so many."""
-        tenths = 10 * self._done // total
-        self._done += done
-        self._bars.update(self._task, advance=done, total=total)
-        if not self._console.is_terminal and 10 * self._done // total > tenths:
-            self._console.print(f"epoch: {self._name}: {self._done} of {total}")
 
 
 def _in_process(case: Case, samples: int | None, queue: Any) -> Epoch | str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.cases import CASES, DENSE, Case, find
+from bench.cases import DENSE, Case
 from bench.figures import Figure, Found, Skipped
 from bench.limits import UPDATES_PER_MULTIPLIER, multipliers
 from bench.observe import every_sample_learns
@@ -13,9 +13,9 @@ from hdl.passes.errors import DoesNotFit
 GOAL = 0.48
 
 
-def run(say: Say) -> Iterator[Found]:
+def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """The layer with most weights of each case that has multipliers."""
-    for case in find(CASES):
+    for case in cases:
         if not case.board.budget.multiplier.count:
             yield Skipped(case=case.name, why="the FPGA has no multipliers")
             continue

@@ -53,9 +53,14 @@ def load(path: Path) -> dict[str, Any]:
         raise SpecError(f"file {str(path)!r}", rule, "Name another or delete it") from error
 
 
-def merge(path: Path, part: str, command: str, found: Sequence[Found]) -> None:
-    """Replace one part of the file, and leave the others as they are."""
+def merge(
+    path: Path, part: str, command: str, found: Sequence[Found], *, keep_cases: bool = False
+) -> None:
+    """Replace one part of the file, or only the cases found anew; all else stays as it is."""
     parts = load(path)
+    if keep_cases and part in parts:
+        anew = {item.case for item in found}
+        found = [*(item for item in figures(parts[part]) if item.case not in anew), *found]
     parts[part] = {
         "command": command,
         "versions": versions(),

@@ -27,7 +27,7 @@ def number(value: float) -> str:
     """As many digits as one wants to read."""
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.4g}"
 
 
 def cells(figure: Figure) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.cases import CASES, DENSE, Case, find
+from bench.cases import DENSE, Case
 from bench.figures import Figure, Found, Skipped
 from bench.limits import backpropagation
 from bench.observe import Observation, every_sample_learns, on_data
@@ -16,9 +16,9 @@ SAMPLES = 500
 MOVES = {"read": Activity.WORDS_READ, "written": Activity.WORDS_WRITTEN}
 
 
-def run(say: Say) -> Iterator[Found]:
+def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
-    for case in find(CASES):
+    for case in cases:
         try:
             say(f"{case.name}, every sample learns")
             dense = case.schedule(DENSE)

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from bench import builds, cases, cycles, epoch, golden, observe
+from bench.__main__ import main
 from bench.cases import Case
 from bench.figures import Figure, Skipped
+from bench.say import Meanwhile
 from boards.registry import find_board
 from golden_model.data import Dataset
 from golden_model.spec.control import Counter
@@ -104,8 +107,7 @@ def test_samples_that_do_not_all_learn_are_noticed(quick, monkeypatch):
 def test_without_data_a_case_is_skipped(monkeypatch):
     monkeypatch.delenv("LOAM_DATA", raising=False)
     observe.dataset.cache_clear()
-    monkeypatch.setattr(golden, "CASES", (("ulx3s-85f", "mnist"),))
-    (skipped,) = golden.run(silent)
+    (skipped,) = golden.run(cases.find(cases.WIDE), silent)
     assert isinstance(skipped, Skipped)
     assert "LOAM_DATA" in skipped.why
 
@@ -113,15 +115,40 @@ def test_without_data_a_case_is_skipped(monkeypatch):
 def test_an_epoch_without_data_is_skipped(monkeypatch):
     """The reason comes out of the process that found it."""
     monkeypatch.delenv("LOAM_DATA", raising=False)
-    monkeypatch.setattr(epoch, "EPOCHS", (("icebreaker", "mnist"),))
-    (skipped,) = epoch.run(Console(file=io.StringIO()))
+    told = Meanwhile(Console(file=io.StringIO()), "epoch")
+    (skipped,) = epoch.run(cases.find(cases.MNIST, "icebreaker"), told)
     assert isinstance(skipped, Skipped)
     assert "LOAM_DATA" in skipped.why
+
+
+def test_signs_of_progress_where_nobody_watches():
+    console = Console(file=io.StringIO())
+    with Meanwhile(console, "part") as told:
+        told("begins")
+        for _ in range(50):
+            told.advance("bar", 1, 50)
+    lines = console.file.getvalue().splitlines()
+    assert lines[:2] == ["part: begins", "part: bar: 5 of 50"]
+    assert lines[-1] == "part: bar: 50 of 50"
+    assert len(lines) == 11
 
 
 def test_a_board_that_is_not_there_is_left_out():
     found = cases.find((("nowhere", "mnist"), ("icebreaker", "digits")))
     assert [case.name for case in found] == ["digits on icebreaker"]
+
+
+def test_cases_are_found_by_a_part_of_their_name():
+    (case,) = cases.find(cases.MNIST + cases.DIGITS, "25f")
+    assert case.name == "digits on ulx3s-25f"
+
+
+def test_a_case_that_no_part_has_is_an_error(tmp_path):
+    out = tmp_path / "results.json"
+    done = CliRunner().invoke(main, ["--case", "mnist on icebraker", "--out", str(out)])
+    assert done.exit_code == 2
+    assert "Did you mean 'mnist on icebreaker'" in done.output
+    assert not out.exists()
 
 
 def test_without_pytorch_its_row_is_skipped(data, monkeypatch):

@@ -34,6 +34,11 @@ def test_parts_are_merged(file):
     assert entries["cycles"]["versions"]["numpy"]
 
 
+def test_cases_found_anew_replace_their_own(file):
+    results.merge(file, "cycles", "", [MISSING], keep_cases=True)
+    assert results.figures(results.load(file)["cycles"]) == [FAST, MISSING]
+
+
 def test_share_and_verdict_stand_in_the_file(file):
     entry = results.load(file)["cycles"]["figures"][0]
     assert entry["share"] == pytest.approx(1000 / 1234.4)
@@ -53,7 +58,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (4.999, "5"), (0.4817, "0.482"), (47.56, "47.6"), (25323.7, "25,324"), (12, "12")],
+    [(0, "0"), (0.48173, "0.4817"), (93.801, "93.8"), (842.57, "842.6"), (25323.7, "25,324")],
 )
 def test_numbers_have_the_digits_that_one_reads(value, text):
     assert number(value) == text
