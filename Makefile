@@ -1,10 +1,13 @@
 # make bitstream   the mnist network for an iCEBreaker, into build/icebreaker/mnist/
 # make test        style, types and the whole suite
+# make bench       the benchmark, into bench/results.json; PART=cycles measures only that
 # All of it runs in a virtual environment of its own, .venv, with the versions of constraints.txt.
 
 PYTHON ?= python3
 BOARD ?= icebreaker
 NETWORK ?= mnist
+# Of the benchmark; all without it.
+PART ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: bitstream test lint clean
+.PHONY: bitstream test lint bench clean
 
 bitstream: $(INSTALLED)
 	$(BIN)/python -m hdl.build --board $(BOARD) --network $(NETWORK)
@@ -25,6 +28,10 @@ lint: $(INSTALLED_TEST)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# PyTorch is compared where it is installed: .venv/bin/pip install -e '.[bench]'
+bench: $(INSTALLED_TEST)
+	$(BIN)/python -m bench $(PART)
 
 clean:
 	rm -rf build .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boards.budget import Budget
-from boards.clocks import DirectClock, Ecp5Pll, Ice40Pll
+from boards.clocks import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,8 @@ class Family:
     bitstream
         Suffix of the file that goes onto the board.
     resources
-        Kind of a budget -> the tool's word for it in its report.
+        Kind of a budget -> the tool's words for it in its report. Several share one place, which
+        the first of them counts.
     script_after_read
         Yosys commands before synthesis.
     overrides
@@ -29,7 +30,7 @@ class Family:
     place_and_route: str
     pack: str
     bitstream: str
-    resources: Mapping[str, str]
+    resources: Mapping[str, tuple[str, ...]]
     script_after_read: str
     overrides: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,7 +62,7 @@ class Board:
     family: Family
     platform: Callable[[], Any]
     oscillator_hz: int
-    clock: DirectClock | Ice40Pll | Ecp5Pll
+    clock: Clock
     baud: int
 
     @property

@@ -127,3 +127,56 @@ class Ecp5Pll:
         m.domains.sync = ClockDomain()
         m.d.comb += ClockSignal("sync").eq(clock)
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GowinPll:
+    """rPLL with feedback inside.
+
+    Members
+    -------
+    reference, feedback, output
+        Divisors: IDIV_SEL and FBDIV_SEL are one less, ODIV_SEL is `output`. The oscillator inside
+        runs at ``input * feedback * output / reference`` and must stay within 400 to 1200 MHz;
+        ``gowin_pll -i 27 -o 54`` prints the fields.
+    """
+
+    reference: int
+    feedback: int
+    output: int
+
+    def output_hz(self, input_hz: int) -> int:
+        """``input * feedback / reference``."""
+        return input_hz * self.feedback // self.reference
+
+    def connect(self, m: Module, platform: Any) -> None:
+        """Add the PLL; the domain is in reset until it has locked."""
+        m.submodules.clock_buffer = pin = io.Buffer(
+            "i", platform.request(platform.default_clk, dir="-")
+        )
+        clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
+        unused = {f"i_{port}": Const(0, 6) for port in ("FBDSEL", "IDSEL", "ODSEL")}
+        unused |= {f"i_{port}": Const(0, 4) for port in ("PSDA", "DUTYDA", "FDLY")}
+        m.submodules.pll = Instance(
+            "rPLL",
+            p_DEVICE=platform.family,
+            p_FCLKIN=f"{platform.default_clk_frequency / 1e6:g}",
+            p_IDIV_SEL=self.reference - 1,
+            p_FBDIV_SEL=self.feedback - 1,
+            p_ODIV_SEL=self.output,
+            i_CLKIN=pin.i,
+            i_CLKFB=Const(0),
+            i_RESET=Const(0),
+            i_RESET_P=Const(0),
+            o_CLKOUT=clock,
+            o_LOCK=locked,
+            **unused,
+        )
+        # The tool knows of no constraint but the one for all clocks, which the build gives it.
+        m.domains.sync = ClockDomain()
+        m.d.comb += ClockSignal("sync").eq(clock)
+        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+
+
+Clock = DirectClock | Ice40Pll | Ecp5Pll | GowinPll
+"""How a board makes the design's clock."""

@@ -11,7 +11,11 @@ ECP5 = Family(
     place_and_route="nextpnr-ecp5",
     pack="ecppack",
     bitstream="bit",
-    resources={CELLS: "TRELLIS_COMB", "DP16KD": "DP16KD", "MULT18X18D": "MULT18X18D"},
+    resources={
+        CELLS: ("TRELLIS_COMB",),
+        "DP16KD": ("DP16KD",),
+        "MULT18X18D": ("MULT18X18D",),
+    },
     script_after_read=DROP_COLLISION_LOGIC,
 )
 

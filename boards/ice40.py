@@ -8,13 +8,13 @@ from boards.clocks import DirectClock, Ice40Pll
 from boards.parts import CELLS, ICE40HX8K, ICE40UP5K
 from boards.synthesis import DROP_COLLISION_LOGIC, LEAVE_SPRAM_UNDEFINED
 
-_RESOURCES = {CELLS: "ICESTORM_LC", "EBR": "ICESTORM_RAM"}
+_RESOURCES = {CELLS: ("ICESTORM_LC",), "EBR": ("ICESTORM_RAM",)}
 
 UP5K = Family(
     place_and_route="nextpnr-ice40",
     pack="icepack",
     bitstream="bin",
-    resources=_RESOURCES | {"SPRAM": "ICESTORM_SPRAM", "MAC16": "ICESTORM_DSP"},
+    resources=_RESOURCES | {"SPRAM": ("ICESTORM_SPRAM",), "MAC16": ("ICESTORM_DSP",)},
     script_after_read=f"{LEAVE_SPRAM_UNDEFINED}\n{DROP_COLLISION_LOGIC}",
     overrides={"synth_opts": "-dsp -spram -device u"},
 )

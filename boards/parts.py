@@ -8,7 +8,7 @@ CELLS = "cells"
 # An EBR holds 4096 bits whatever its shape; the bitstream can fill it.
 _EBR_SHAPES = ((256, 16), (512, 8), (1024, 4), (2048, 2))
 # True dual-port to 18 bits; 36 bits wide only with one port that writes and one that reads.
-_DP16KD_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+_18K_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
 def _ebr(blocks: int) -> MemoryKind:
@@ -35,7 +35,7 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
                 name="DP16KD",
                 blocks=blocks,
                 bits=18432,
-                shapes=_DP16KD_SHAPES,
+                shapes=_18K_SHAPES,
                 single_port=False,
                 initialised=True,
             ),
@@ -69,3 +69,20 @@ ICE40HX8K = Budget(
 
 LFE5U_25F = _ecp5("LFE5U-25F", cells=24288, blocks=56, multipliers=28)
 LFE5U_85F = _ecp5("LFE5U-85F", cells=83640, blocks=208, multipliers=156)
+
+# Two multipliers of 18 x 18 bits in each of ten DSP blocks.
+GW1NR_9C = Budget(
+    device="GW1NR-9C",
+    cells=8640,
+    multiplier=MultiplierKind(name="MULT18X18", count=20, bits=18, accumulator_bits=0),
+    memories=(
+        MemoryKind(
+            name="BSRAM",
+            blocks=26,
+            bits=18432,
+            shapes=_18K_SHAPES,
+            single_port=False,
+            initialised=True,
+        ),
+    ),
+)

@@ -49,20 +49,32 @@ class LayerTrace:
     pending: bool
 
 
+GATHERED = 16384
+"""From so many weights on a layer reads and changes only the rows of inputs that are not 0."""
+LOOK_EVERY = 16
+"""Updates that saturate their weights, for one look at how large all weights really are."""
+
+
 class DenseLayer:
     """A dense hidden layer with its random classifier.
 
     Weights are kept transposed, ``[inputs + 1, units]``: the non-zero inputs of a sample are then
-    contiguous rows, and they are all that a sample reads or changes.
+    contiguous rows, and they are all that a sample reads or changes. In a small layer it takes
+    less time to read and change all.
     """
 
     def __init__(self, layer: DenseFormat) -> None:
         self.format = layer
         self._no_error = np.zeros(layer.classes)
         self._no_gradient = np.zeros(layer.units)
-        self._x: Exact = np.full(layer.fan_in, float(layer.bias_input))
+        # The sample with its bias, above ones as rule.step wants them.
+        self._x: Exact = np.ones((2, layer.fan_in))
+        self._x[0, -1] = layer.bias_input
+        self._gathers = layer.weight_count >= GATHERED
+        self._limit = 1 << (layer.weight_bits - 1)
         self._live: NDArray[np.intp]
         self._rows: Exact
+        self._inputs: Exact
         self.activations: Exact
         self.scores: Exact
         self._draw_classifier()
@@ -75,7 +87,7 @@ class DenseLayer:
 
     def reset(self) -> None:
         """Initial weights, the described registers, counters of zero."""
-        self._weights = np.ascontiguousarray(initial_weights(self.format).T, np.float64)
+        self._set_weights(initial_weights(self.format))
         self._registers: dict[Register | Counter, int] = {
             Register.RATE_SHIFT: self.format.rate_shift,
             Register.MARGIN: self.format.margin,
@@ -84,6 +96,15 @@ class DenseLayer:
             Counter.UPDATES: 0,
         }
         self._answer(np.zeros(self.format.inputs))
+
+    def _set_weights(self, weights: Weights) -> None:
+        self._weights = np.ascontiguousarray(weights.T, np.float64)
+        self._saturated = 0
+        self._look()
+
+    def _look(self) -> None:
+        """Find the largest magnitude of all weights."""
+        self._largest = max(int(self._weights.max()), -int(self._weights.min()))
 
     def send(self, x: NDArray[np.generic], label: int | None) -> bool:
         """Take activations of shape ``[inputs]`` and learn; says whether the error was not 0."""
@@ -94,30 +115,48 @@ class DenseLayer:
             return False
         layer, margin = self.format, registers[Register.MARGIN]
         error = rule.ERRORS[layer.loss](self.scores, label, margin, layer.error_shift)
-        if not error.any():
+        if not np.count_nonzero(error):
             return False
         registers[Counter.UPDATES] += 1
         self._error, self._gradient = error, self._gradient_of(error)
-        rows, inputs = self._rows, self._x[self._live]
-        rule.update(rows, inputs, self._gradient, registers[Register.RATE_SHIFT], layer)
-        self._weights[self._live] = rows
+        self._update()
         return True
 
     def _answer(self, x: NDArray[np.generic]) -> None:
         self._error, self._gradient = self._no_error, self._no_gradient
-        self._x[:-1] = x
-        self._live = self._x.nonzero()[0]
-        self._rows = self._weights.take(self._live, axis=0)
-        self._accumulators = self._x[self._live] @ self._rows
+        self._x[0, :-1] = x
+        if self._gathers:
+            self._live = self._x[0].nonzero()[0]
+            self._inputs = self._x.take(self._live, axis=1)
+            self._rows = self._weights.take(self._live, axis=0)
+        else:
+            self._inputs, self._rows = self._x, self._weights
+        self._accumulators = self._inputs[0].dot(self._rows)
         self.activations, self.scores = self.outputs(self._accumulators)
+
+    def _update(self) -> None:
+        rate_shift = self._registers[Register.RATE_SHIFT]
+        self._rows -= rule.step(self._inputs, self._gradient, rate_shift)
+        # Most updates cannot bring any weight to the end of its range.
+        self._largest += rule.largest_step(rate_shift, self.format)
+        near = self._largest >= self._limit
+        if near:
+            rule.saturate(self._rows, self.format)
+        if self._gathers:
+            self._weights[self._live] = self._rows
+        if near:
+            self._saturated += 1
+            if self._saturated % LOOK_EVERY == 0:
+                self._look()
 
     def outputs(self, accumulators: Exact) -> tuple[Exact, Exact]:
         """Activations and scores, shapes ``[..., units]`` and ``[..., classes]``."""
         activations = rule.activate(accumulators, self.format.activation_shift)
-        return activations, activations @ self._classifier
+        return activations, activations.dot(self._classifier)
 
     def _gradient_of(self, error: Exact) -> Exact:
-        return (self._feedback @ error) * (self.activations > 0)
+        gradient: Exact = self._feedback.dot(error) * (self.activations > 0)
+        return gradient
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
         """Activations and scores of many samples, shape ``[n, inputs]``; disturbs nothing."""
@@ -153,7 +192,7 @@ class DenseLayer:
         limit = 1 << (layer.weight_bits - 1)
         for extreme in (int(weights.min()), int(weights.max())):
             check_range(f"a weight of {layer.name}", extreme, range(-limit, limit))
-        self._weights = np.ascontiguousarray(weights.T, np.float64)
+        self._set_weights(weights)
 
     def write_register(self, register: Register, value: int) -> None:
         """Set a register; :class:`SpecError` for a value out of range."""

@@ -6,7 +6,6 @@ accumulator of at most 39 bits. Functions take one sample or, with a leading axi
 """
 
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,10 @@ def shift_right(value: Exact, shift: int) -> Exact:
 
 def activate(accumulators: Exact, shift: int) -> Exact:
     """``clip((acc + half(s)) >> s, 0, 255)``."""
-    rounded = shift_right(accumulators + half(shift), shift)
-    return cast(Exact, np.minimum(np.maximum(rounded, 0), ACTIVATION_MAX))
+    rounded = accumulators + half(shift)
+    rounded *= 2.0**-shift
+    np.floor(rounded, out=rounded)
+    return rounded.clip(0.0, ACTIVATION_MAX, out=rounded)
 
 
 def hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
@@ -43,9 +44,10 @@ def hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
 
 def pairwise_hinge(scores: Exact, label: int, margin: int, error_shift: int) -> Exact:
     """+1 for each class that is not the margin below the label, which gets minus their number."""
-    error: Exact = (scores[label] - scores < margin).astype(np.float64)
-    error[label] = 0
-    error[label] = -error.sum()
+    near = scores > scores.item(label) - margin
+    near[label] = False
+    error: Exact = near.astype(np.float64)
+    error[label] = -np.count_nonzero(near)
     return error
 
 
@@ -66,6 +68,36 @@ ERRORS: dict[Loss, Callable[[Exact, int, int, int], Exact]] = {
 """Error of a sample's scores, both of shape ``[classes]``, by the loss that defines it."""
 
 
+def step(inputs: Exact, gradient: Exact, rate_shift: int) -> Exact:
+    """``(d * x + half(r)) >> r``, shape ``[n, units]``.
+
+    Parameters
+    ----------
+    inputs
+        Shape ``[2, n]``: ``x``, and a row of ones.
+    gradient
+        ``d``, shape ``[units]``.
+    """
+    # With ones beside x and half(r) beside d, the matrix product rounds as well.
+    scale = 2.0**-rate_shift
+    right = np.empty((2, gradient.size))
+    right[0] = gradient * scale
+    right[1] = half(rate_shift) * scale
+    moved: Exact = inputs.T.dot(right)
+    return np.floor(moved, out=moved)
+
+
+def largest_step(rate_shift: int, layer: DenseFormat) -> int:
+    """No update moves a weight by more."""
+    return (layer.gradient_largest * ACTIVATION_MAX >> rate_shift) + 1
+
+
+def saturate(weights: Exact, layer: DenseFormat) -> None:
+    """Bring weights back into their range, in place."""
+    limit = 2.0 ** (layer.weight_bits - 1)
+    weights.clip(-limit, limit - 1, out=weights)
+
+
 def update(
     rows: Exact, inputs: Exact, gradient: Exact, rate_shift: int, layer: DenseFormat
 ) -> None:
@@ -80,10 +112,5 @@ def update(
     gradient
         ``d``, shape ``[units]``.
     """
-    step = np.multiply.outer(inputs, gradient * 2.0**-rate_shift)
-    step += half(rate_shift) * 2.0**-rate_shift
-    np.floor(step, out=step)
-    rows -= step
-    limit = 2.0 ** (layer.weight_bits - 1)
-    np.maximum(rows, -limit, out=rows)
-    np.minimum(rows, limit - 1, out=rows)
+    rows -= step(np.stack([inputs, np.ones_like(inputs)]), gradient, rate_shift)
+    saturate(rows, layer)

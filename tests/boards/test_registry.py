@@ -3,7 +3,7 @@
 import pytest
 
 from boards.board import Board
-from boards.clocks import Ecp5Pll, Ice40Pll
+from boards.clocks import Ecp5Pll, GowinPll, Ice40Pll
 from boards.parts import CELLS
 from boards.registry import BOARDS, find_board
 from golden_model.spec.errors import SpecError
@@ -41,7 +41,7 @@ def test_shapes_fill_their_block(board: Board) -> None:
         assert kind.blocks_for(*kind.shapes[0]) == 1
         assert kind.blocks_for(kind.shapes[0][0] + 1, kind.shapes[0][1]) == 2
         for depth, width in kind.shapes:
-            # An ECP5 block uses its parity bits only in the wider shapes.
+            # ECP5 and Gowin blocks use their parity bits only in the wider shapes.
             assert kind.bits * 8 // 9 <= depth * width <= kind.bits
 
 
@@ -57,6 +57,15 @@ def test_icebreaker_runs_at_24_mhz_within_the_limits_of_its_pll() -> None:
 
 def test_ecp5_pll() -> None:
     assert Ecp5Pll(reference=1, feedback=2, output=12).output_hz(25_000_000) == 50_000_000
+
+
+def test_gowin_board_runs_at_54_mhz_within_the_limits_of_its_pll() -> None:
+    board = find_board("tang-nano-9k")
+    pll = board.clock
+    assert isinstance(pll, GowinPll)
+    assert board.clock_hz == 54_000_000
+    assert 3e6 <= board.oscillator_hz / pll.reference <= 400e6
+    assert 400e6 <= board.clock_hz * pll.output <= 1200e6
 
 
 def test_unknown_board_names_the_nearest() -> None:

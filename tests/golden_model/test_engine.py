@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from golden_model import layers
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
@@ -87,8 +88,12 @@ def fitting(rng: random.Random) -> FormattedNetwork:
             continue
 
 
+@pytest.mark.parametrize("gathered", [0, 1 << 30], ids=["rows of inputs", "all rows"])
 @pytest.mark.parametrize("seed", range(60))
-def test_every_value_and_weight_equals_the_slow_rule(seed: int) -> None:
+def test_every_value_and_weight_equals_the_slow_rule(
+    seed: int, gathered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "GATHERED", gathered)
     rng = random.Random(seed)
     formats = fitting(rng)
     engine, slow = GoldenEngine(formats), SlowNetwork(formats)

@@ -1,5 +1,6 @@
 """The tools, run on designs that are small enough to know what must come out."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,19 @@ def test_ecp5(tmp_path: Path) -> None:
     assert used["DP16KD"] == 6
     assert used["MULT18X18D"] == 1
     assert (tmp_path / "build/top.bit").stat().st_size > 0
+    check_available(board, placed)
+
+
+def test_gowin(tmp_path: Path) -> None:
+    board = find_board("tang-nano-9k")
+    placed = build(board, memories_and_product(board, 1024), tmp_path / "build", 1)
+    used = {kind: use.used for kind, use in placed.utilization.items()}
+    assert used["BSRAM"] == 6
+    assert used["MULT18X18"] == 1
+    report = json.loads((tmp_path / "build/nextpnr.json").read_text())["utilization"]
+    assert report["ALU"]["used"] >= 32  # the sum's carries, no part of the LUT4
+    assert used[CELLS] == report["LUT4"]["used"] + report["ALU"]["used"]
+    assert (tmp_path / "build/top.fs").stat().st_size > 0
     check_available(board, placed)
 
 

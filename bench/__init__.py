@@ -1,0 +1,1 @@
+"""How close to its limits Loam runs: in simulation, by the tools' reports, on this machine."""

@@ -1,0 +1,104 @@
+"""The benchmark: ``python -m bench`` measures everything, ``python -m bench cycles`` one part."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench import area, cycles, epoch, golden, multipliers, results, traffic
+from bench.cases import DIGITS, MNIST, WIDE, Case, Pairs, find
+from bench.figures import Figure, Found
+from bench.say import Meanwhile
+from bench.table import TITLES, as_markdown, as_rich
+from golden_model.spec.errors import SpecError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the benchmark: what is measured, and on which boards and networks."""
+
+    run: Callable[[list[Case], Meanwhile], Iterator[Found]]
+    pairs: Pairs
+
+
+PARTS = {
+    "cycles": Part(cycles.run, MNIST + WIDE + DIGITS),
+    "epoch": Part(epoch.run, MNIST),
+    "traffic": Part(traffic.run, MNIST + WIDE + DIGITS),
+    "multipliers": Part(multipliers.run, MNIST + WIDE + DIGITS),
+    "golden": Part(golden.run, MNIST[1:] + WIDE),
+    "area": Part(area.run, MNIST[:1]),
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("parts", nargs=-1, type=click.Choice([*TITLES, "table"]))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=results.FILE,
+    show_default=True,
+    help="File of results; other parts in it stay.",
+)
+@click.option("--case", "only", default="", help="Part of a case's name; its other cases stay.")
+@click.option("--samples", type=click.IntRange(2), help="Of the epoch; else all of them.")
+@click.option("--markdown", is_flag=True, help="Print Markdown instead.")
+def main(parts: tuple[str, ...], out: Path, only: str, samples: int | None, markdown: bool) -> None:
+    """Measure how close to its limits everything runs; all parts, or those named.
+
+    `table` measures nothing and prints what the file of results holds.
+    """
+    # What happens meanwhile goes to the other stream: the table can be redirected.
+    console, meanwhile = Console(), Console(stderr=True)
+    wanted = [part for part in parts or TITLES if part != "table"]
+    try:
+        results.load(out)
+        for part, cases in _cases(wanted, only).items():
+            with Meanwhile(meanwhile, part, samples) as told:
+                found = list(PARTS[part].run(cases, told))
+            command = shlex.join(["python", "-m", "bench", *_words(part, only, samples)])
+            results.merge(out, part, command, found, keep_cases=bool(only))
+        entries = results.load(out)
+    except SpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    shown = [part for part in TITLES if part in entries and (part in wanted or "table" in parts)]
+    held = {part: results.figures(entries[part]) for part in shown}
+    _print(held, markdown, console)
+    if any(map(_differs, held.get("epoch", []))):
+        click.echo("Error: the chip is not equal to the golden model", err=True)
+        sys.exit(1)
+
+
+def _words(part: str, only: str, samples: int | None) -> list[str]:
+    """What makes the part's figures again."""
+    case = ["--case", only] if only else []
+    return [part, *case, *(["--samples", str(samples)] if samples and part == "epoch" else [])]
+
+
+def _cases(wanted: list[str], only: str) -> dict[str, list[Case]]:
+    """Cases of each part that has any; :class:`SpecError` if none has one of that name."""
+    cases = {part: find(PARTS[part].pairs, only) for part in wanted}
+    if wanted and not any(cases.values()):
+        known = {case.name for part in wanted for case in find(PARTS[part].pairs)}
+        raise SpecError(f"--case {only}", "there is no such case", nearest(only, known))
+    return {part: found for part, found in cases.items() if found}
+
+
+def _print(found: dict[str, list[Found]], markdown: bool, console: Console) -> None:
+    if markdown:
+        click.echo(as_markdown(found))
+    else:
+        console.print(as_rich(found))
+
+
+def _differs(item: Found) -> bool:
+    return isinstance(item, Figure) and item.what == epoch.DIFFERENCES and not item.met
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Reports of bitstreams: the one that is there if it is of this very design, else a new build."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.cases import OPTIONS, Case
+from bench.say import Say
+from hdl import toolchain
+from hdl.build import MissedTiming, build, on_board
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.folding import Options
+from hdl.rtl.chip import Chip
+
+SEED = 1
+"""Of placement."""
+FAILURES = (DoesNotFit, MissedTiming, toolchain.ToolError)
+"""How a build may end without a bitstream."""
+
+Report = dict[str, Any]
+"""What `report.json` holds."""
+
+
+def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
+    """The report of a case's bitstream, built anew unless its folder holds this very design.
+
+    Raises
+    ------
+    DoesNotFit, MissedTiming, ToolError
+        Like :func:`hdl.build.build`.
+    """
+    chip = Chip(case.schedule(options), case.board.clock_hz, case.board.baud)
+    plan = toolchain.plan(lambda p: on_board(chip, case.board, p), case.board, SEED)
+    # The first is where `python -m hdl.build` writes; the user's own build serves as well.
+    places = (Path("build", case.board.name, case.network.name), place(case, options))
+    for folder in places:
+        if built_from(plan, folder):
+            return _read(folder)
+    say(f"Building {case.name}: some minutes for a full chip")
+    build(
+        board=case.board,
+        formats=case.formats,
+        options=options,
+        seed=SEED,
+        out=places[-1],
+        say=say,
+    )
+    return _read(places[-1])
+
+
+def place(case: Case, options: Options) -> Path:
+    """Beside the user's builds, a folder for each choice of options."""
+    words = [str(value) for value in (options.skip_zeros, getattr(options, "inference_only", ""))]
+    return Path("build", "bench", case.board.name, "-".join([case.network.name, *words]))
+
+
+def built_from(plan: Any, folder: Path) -> bool:
+    """Whether a folder holds a report, and every file of the build plan as it would be now."""
+    if not (folder / "report.json").is_file():
+        return False
+    for name, content in plan.files.items():
+        path = folder / name
+        wanted = content.encode() if isinstance(content, str) else content
+        if not path.is_file() or path.read_bytes() != wanted:
+            return False
+    return True
+
+
+def _read(folder: Path) -> Report:
+    return dict(json.loads((folder / "report.json").read_text(encoding="utf-8")))

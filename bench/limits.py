@@ -1,0 +1,57 @@
+"""What cannot be passed, as plain arithmetic on the stages of the flow."""
+
+from boards.budget import MultiplierKind
+from golden_model.spec.formats import DenseFormat
+from hdl.passes.stages import Folding, ScheduledNetwork
+
+UPDATES_PER_MULTIPLIER = 0.5
+"""Weight updates per multiplier and clock: one product forward, one for the update."""
+BACKPROPAGATION = {"plain": 4, "fused": 3}
+"""Weight words moved per weight and sample.
+
+Plain: read forward, read backward, read and written for the update. Fused: the backward pass or the
+next forward pass reads what the update writes.
+"""
+
+
+def slots(layer: DenseFormat, folding: Folding, update: bool) -> int:
+    """Accesses that a dense sweep makes one after the other: the least clocks that it can take.
+
+    Dual-port memory reads one word while it writes another. The port of single-port memory is
+    there once for the read and, with an update to write back, once more for the write.
+    """
+    accesses = 2 if update and folding.single_port else 1
+    return folding.weight_words(layer) * accesses
+
+
+def dense_limit(schedule: ScheduledNetwork, update: bool) -> int:
+    """Clocks per sample that the ports of the slowest layer's weight memory allow."""
+    pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+    return max(slots(layer, folding, update) for layer, folding in pairs)
+
+
+def multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
+    """Hard multipliers of a layer."""
+    products = (
+        (folding.hard_forward, layer.weight_bits),
+        (folding.hard_update, folding.gradient_operand_bits(layer)),
+    )
+    each = sum(-(-bits // block.bits) for hard, bits in products if hard)
+    return folding.lanes * each
+
+
+def backpropagation(weights: list[int], kind: str, *, first_read_backward: bool = True) -> int:
+    """Weights that backpropagation moves per sample.
+
+    Parameters
+    ----------
+    weights
+        Of each layer, the first one first.
+    kind
+        ``plain`` or ``fused``.
+    first_read_backward
+        Nobody needs the error of the inputs, so that the backward pass can leave out the first
+        layer; False counts it so.
+    """
+    moved = BACKPROPAGATION[kind] * sum(weights)
+    return moved if first_read_backward else moved - weights[0]

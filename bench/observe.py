@@ -1,0 +1,141 @@
+"""Samples through the simulated core: clocks from its probes, words from its counters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.cases import Case
+from golden_model.data import Dataset, load_data
+from golden_model.spec.control import Activity, Counter, Register
+from golden_model.spec.network import Network
+from golden_model.training import set_rates, shuffled
+from hdl.passes.stages import ScheduledNetwork
+from sim.chip import SimulatedCore
+
+Counts = NDArray[np.int64]
+"""Shape ``[layers, activities]``."""
+WARM = 8
+"""Samples after which the pipeline is in its steady state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What some samples took, on average, with the pipeline full.
+
+    Members
+    -------
+    clocks
+        From one sample to the next.
+    activity
+        By layer and :class:`~golden_model.spec.control.Activity`, counts per sample.
+    """
+
+    clocks: float
+    activity: Counts | NDArray[np.float64]
+
+    def words(self, layer: int, activity: Activity) -> float:
+        """Counts of one activity of a layer per sample."""
+        return float(self.activity[layer, list(Activity).index(activity)])
+
+    def port_limit(self, schedule: ScheduledNetwork) -> float | None:
+        """Clocks that the weight memory's ports need for the words that were moved.
+
+        Of the slowest layer, counted by the RTL; None where it does not count.
+        """
+        if not self.counted:
+            return None
+        return max(
+            self.words(index, Activity.WORDS_READ)
+            + (self.words(index, Activity.WORDS_WRITTEN) if folding.single_port else 0)
+            for index, folding in enumerate(schedule.foldings)
+        )
+
+    @property
+    def counted(self) -> bool:
+        """Whether the RTL counts at all."""
+        return bool(self.activity.any())
+
+
+def activity(core: SimulatedCore) -> Counts:
+    """All counters of clocks and words of all layers."""
+    layers = range(len(core.formats.layers))
+    numbers = cast(Iterable[Counter], Activity)
+    counts = [[core.read_register(layer, number) for number in numbers] for layer in layers]
+    return np.array(counts, np.int64)
+
+
+@cache
+def dataset(network: Network, name: str) -> Dataset:
+    """A data set, loaded once; :class:`SpecError` if it is not here."""
+    return load_data(name, network)
+
+
+def every_sample_learns(schedule: ScheduledNetwork, samples: int = 24) -> Observation:
+    """Steady state of training with an update pending in every layer at every sample.
+
+    Margins as large as their registers make every sample leave one. Registers are read between two
+    runs, one twice as long as the other: their difference has no beginning and no end.
+    """
+    core = SimulatedCore(schedule)
+    for layer in core.formats.layers:
+        core.write_register(layer.index, Register.MARGIN, layer.margin_max)
+    return _difference(core, 1, samples)
+
+
+def no_sample_learns(schedule: ScheduledNetwork, samples: int = 24) -> Observation:
+    """Steady state of inference."""
+    return _difference(SimulatedCore(schedule), None, samples)
+
+
+def _difference(core: SimulatedCore, label: int | None, samples: int) -> Observation:
+    network = core.formats.network
+    # No input is zero, so that nothing can be skipped.
+    x = np.random.default_rng(1).integers(1, 256, (2 * samples, network.inputs)).astype(np.uint8)
+    before = activity(core)
+    _send(core, x[:samples], [label] * samples)
+    between = activity(core)
+    _send(core, x, [label] * (2 * samples))
+    after = activity(core)
+    updates = 0 if label is None else 3 * samples
+    for layer in core.formats.layers:
+        assert core.read_register(layer.index, Counter.UPDATES) == updates, "not all samples learn"
+    starts = core.starts()[-1, -2 * samples + WARM :]
+    counts = ((after - between) - (between - before)) / samples
+    return Observation(clocks=float(np.diff(starts).mean()), activity=counts)
+
+
+def on_data(
+    case: Case, schedule: ScheduledNetwork, samples: int
+) -> tuple[Observation, Observation]:
+    """The first samples of the first epoch, learnt, then as many of the test set, answered."""
+    data = dataset(case.network, case.data)
+    core = SimulatedCore(schedule)
+    set_rates(core, 0)
+    order = shuffled(core.formats, len(data.x_train), 0)[:samples]
+    return (
+        _counted(core, data.x_train[order], data.y_train[order].tolist()),
+        _counted(core, data.x_test[:samples], [None] * len(data.x_test[:samples])),
+    )
+
+
+def _counted(
+    core: SimulatedCore, x: NDArray[np.uint8], labels: list[int] | list[None]
+) -> Observation:
+    before = activity(core)
+    _send(core, x, labels)
+    starts = core.starts()[-1, -len(x) :]
+    return Observation(
+        clocks=float(np.diff(starts).mean()), activity=(activity(core) - before) / len(x)
+    )
+
+
+def _send(
+    core: SimulatedCore, x: NDArray[np.uint8], labels: list[int] | list[int | None] | list[None]
+) -> None:
+    for sample, label in zip(x, labels, strict=True):
+        core.send(sample, label)
+    core.results()

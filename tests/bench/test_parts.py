@@ -1,0 +1,199 @@
+"""What the parts do with a small network, and where data, PyTorch or a tool is missing."""
+
+import importlib.util
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from bench import builds, cases, cycles, epoch, golden, observe
+from bench.__main__ import main
+from bench.cases import Case
+from bench.figures import Figure, Skipped
+from bench.say import Meanwhile
+from boards.registry import find_board
+from golden_model.data import Dataset
+from golden_model.spec.control import Counter
+from golden_model.spec.network import Dense, Learning, Network, Readout
+from sim.chip import SimulatedCore
+from sim.cxxrtl import QUICK
+
+NETWORK = Network(
+    name="tiny", inputs=6, classes=3, seed=2, layers=(Dense(units=4),), readout=Readout(),
+    learning=Learning(margin=20),
+)  # fmt: skip
+CASE = Case(board=find_board("icebreaker"), network=NETWORK)
+
+
+def silent(text: str) -> None:
+    pass
+
+
+class Quick(SimulatedCore):
+    """A simulator that compiles fast."""
+
+    def __init__(self, schedule):
+        super().__init__(schedule, optimisation=QUICK)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    for module in (observe, epoch):
+        monkeypatch.setattr(module, "SimulatedCore", Quick)
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """Thirty random samples to learn and twelve to answer, a third of the inputs 0."""
+    chance = np.random.default_rng(7)
+
+    def some(count):
+        x = chance.integers(1, 256, (count, 6)) * (chance.random((count, 6)) > 0.3)
+        return x.astype(np.uint8), chance.integers(0, 3, count).astype(np.uint8)
+
+    (x, y), (x_test, y_test) = some(30), some(12)
+    found = Dataset(name="some", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    for module in (observe, epoch, golden):
+        monkeypatch.setattr(module, "dataset", lambda network, name: found)
+    monkeypatch.setattr(Case, "data", "some")
+    return found
+
+
+def test_an_epoch_on_the_chip_equals_the_golden_model(data, quick):
+    done = []
+    found = epoch.epoch(CASE, None, done.append)
+    assert found.differences == 0
+    # Classes and scores of 42 samples, and 4 x 7 and 3 x 5 weights.
+    assert found.compared == 42 * (1 + 3) + 28 + 15
+    assert found.accuracy == found.golden_accuracy
+    assert sum(done) == 2 * 42
+
+
+def test_an_epoch_notices_a_golden_model_that_differs(data, quick, monkeypatch):
+    class Wrong(epoch.GoldenEngine):
+        def send(self, sample, label=None):
+            super().send(sample, None if label == 2 else label)
+
+    monkeypatch.setattr(epoch, "GoldenEngine", Wrong)
+    found = epoch.epoch(CASE, None, silent)
+    assert found.differences > 0
+    figures = [f for f in epoch.figures(CASE, found, None) if isinstance(f, Figure)]
+    (unlike,) = [f for f in figures if f.what == epoch.DIFFERENCES]
+    assert not unlike.met
+
+
+def test_steady_state_is_what_the_schedule_says(quick):
+    """The simulated clocks of a dense sweep are those of the cycle model."""
+    schedule = CASE.schedule(cases.DENSE)
+    assert observe.every_sample_learns(schedule).clocks == schedule.training
+    assert observe.no_sample_learns(schedule).clocks == schedule.inference
+
+
+def test_samples_that_do_not_all_learn_are_noticed(quick, monkeypatch):
+    real = Quick.read_register
+
+    def one_less(core, layer, number):
+        return real(core, layer, number) - (number is Counter.UPDATES)
+
+    monkeypatch.setattr(Quick, "read_register", one_less)
+    with pytest.raises(AssertionError, match="not all samples learn"):
+        observe.every_sample_learns(CASE.schedule(cases.DENSE))
+
+
+def test_without_data_a_case_is_skipped(monkeypatch):
+    monkeypatch.delenv("LOAM_DATA", raising=False)
+    observe.dataset.cache_clear()
+    (skipped,) = golden.run(cases.find(cases.WIDE), silent)
+    assert isinstance(skipped, Skipped)
+    assert "LOAM_DATA" in skipped.why
+
+
+def test_an_epoch_without_data_is_skipped(monkeypatch):
+    """The reason comes out of the process that found it."""
+    monkeypatch.delenv("LOAM_DATA", raising=False)
+    told = Meanwhile(Console(file=io.StringIO()), "epoch")
+    (skipped,) = epoch.run(cases.find(cases.MNIST, "icebreaker"), told)
+    assert isinstance(skipped, Skipped)
+    assert "LOAM_DATA" in skipped.why
+
+
+def test_signs_of_progress_where_nobody_watches():
+    console = Console(file=io.StringIO())
+    with Meanwhile(console, "part") as told:
+        told("begins")
+        for _ in range(50):
+            told.advance("bar", 1, 50)
+    lines = console.file.getvalue().splitlines()
+    assert lines[:2] == ["part: begins", "part: bar: 5 of 50"]
+    assert lines[-1] == "part: bar: 50 of 50"
+    assert len(lines) == 11
+
+
+def test_a_board_that_is_not_there_is_left_out():
+    found = cases.find((("nowhere", "mnist"), ("icebreaker", "digits")))
+    assert [case.name for case in found] == ["digits on icebreaker"]
+
+
+def test_cases_are_found_by_a_part_of_their_name():
+    (case,) = cases.find(cases.MNIST + cases.DIGITS, "25f")
+    assert case.name == "digits on ulx3s-25f"
+
+
+def test_a_case_that_no_part_has_is_an_error(tmp_path):
+    out = tmp_path / "results.json"
+    done = CliRunner().invoke(main, ["--case", "mnist on icebraker", "--out", str(out)])
+    assert done.exit_code == 2
+    assert "Did you mean 'mnist on icebreaker'" in done.output
+    assert not out.exists()
+
+
+def test_without_pytorch_its_row_is_skipped(data, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(golden, "_chip", lambda *given: iter(()))
+    found = list(golden.compare(CASE, "6-4-3", silent))
+    (skipped,) = [item for item in found if isinstance(item, Skipped)]
+    assert "PyTorch" in skipped.case
+    assert "[bench]" in skipped.why
+    (figure,) = [item for item in found if isinstance(item, Figure)]
+    assert figure.value > 0
+    assert figure.met is None
+
+
+def test_a_build_that_fails_is_skipped_with_its_reason(monkeypatch):
+    def fail(*given):
+        raise builds.toolchain.ToolError("yosys is not installed\nand more")
+
+    monkeypatch.setattr(builds, "report", fail)
+    (skipped,) = cycles.clock(CASE, {"training": 100.0}, silent)
+    assert isinstance(skipped, Skipped)
+    assert skipped.why == "yosys is not installed"
+
+
+def test_samples_per_second_are_clock_over_clocks(monkeypatch):
+    report = {"fmax_mhz": 40.0, "clock_mhz": 24.0}
+    monkeypatch.setattr(builds, "report", lambda *given: report)
+    monkeypatch.setattr(Case, "data", "some")
+    fmax, rate = cycles.clock(CASE, {"training": 100.0}, silent)
+    assert (fmax.value, fmax.goal, fmax.met) == (40.0, 36.0, True)
+    assert rate.value == 240_000
+
+
+def test_a_report_is_of_the_very_plan(tmp_path):
+    plan = SimpleNamespace(files={"top.il": "module", "top.bin": b"\1"})
+    assert not builds.built_from(plan, tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "top.il").write_text("module")
+    assert not builds.built_from(plan, tmp_path)
+    (tmp_path / "top.bin").write_bytes(b"\1")
+    assert builds.built_from(plan, tmp_path)
+    (tmp_path / "top.il").write_text("other module")
+    assert not builds.built_from(plan, tmp_path)
+
+
+def test_each_choice_of_options_is_built_in_a_folder_of_its_own():
+    dense = replace(cases.OPTIONS, skip_zeros=not cases.OPTIONS.skip_zeros)
+    assert builds.place(CASE, cases.OPTIONS) != builds.place(CASE, dense)
