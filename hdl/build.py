@@ -157,7 +157,13 @@ def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     metavar="LAYER=PExSIMD",
     help="Units and inputs at a time of a layer, for example layer0=2x4; else the flow chooses.",
 )
-@click.option("--skip-zeros", is_flag=True, help="Leave out weights whose inputs are all zero.")
+@click.option(
+    "--skip-zeros/--no-skip-zeros",
+    default=True,
+    show_default=True,
+    help="Leave out weights whose inputs are all zero.",
+)
+@click.option("--inference-only", is_flag=True, help="Build nothing of what learning takes.")
 def main(
     *,
     board_name: str,
@@ -167,12 +173,14 @@ def main(
     classifier: str,
     foldings: tuple[str, ...],
     skip_zeros: bool,
+    inference_only: bool,
 ) -> None:
     """Build a network's bitstream for a board, into build/BOARD/NETWORK unless --out says else."""
     console = Console()
     try:
         board, description = find_board(board_name), load_network(network)
-        out = out or Path("build", board.name, description.name)
+        kind = f"{description.name}-inference-only" if inference_only else description.name
+        out = out or Path("build", board.name, kind)
         with console.status(f"Building {description.name} for {board.name}"):
             report = build(
                 board=board,
@@ -181,6 +189,7 @@ def main(
                     classifier=classifier,
                     folding=dict(map(parse_folding, foldings)),
                     skip_zeros=skip_zeros,
+                    learns=not inference_only,
                 ),
                 seed=seed,
                 out=out,

@@ -6,7 +6,7 @@ import numpy as np
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import DenseFormat
 from golden_model.spec.learner import Result, Sample, Weights
 from hdl.passes.stages import ScheduledNetwork
@@ -185,7 +185,7 @@ class SimulatedCore:
         """Set a register for the samples to come; the value must be in range."""
         self._access("register", 0, layer=layer, number=int(register), write=1, value=value)
 
-    def read_register(self, layer: int, number: Register | Counter) -> int:
+    def read_register(self, layer: int, number: Register | Counter | Activity) -> int:
         """Value of a register or counter."""
         answer = self._access("register", 1, layer=layer, number=int(number), write=0, value=0)
         return int(answer[0])

@@ -74,7 +74,7 @@ def first_samples(
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the description's.")
 @click.option("--classifier", type=click.Choice(CLASSIFIERS), default="rom", show_default=True)
 @click.option("--folding", multiple=True, metavar="LAYER=PExSIMD", help="As hdl.build's.")
-@click.option("--skip-zeros", is_flag=True, help="As hdl.build's.")
+@click.option("--skip-zeros/--no-skip-zeros", default=True, help="As hdl.build's.")
 def main(network: str, data: str | None, samples: int, board: str, **options: Any) -> None:
     """Train the golden model and the simulated RTL on the same samples and compare every bit.
 

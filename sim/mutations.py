@@ -88,20 +88,32 @@ MUTATIONS = (
     Mutation(
         name="forward sum sees weights one update late",
         module="lane",
-        old='register(self.new_weight, "weight_3")',
-        new='register(update.w, "weight_3")',
+        old='_register(m, self.new_weight if fold.learns else self.weight, "weight_operand")',
+        new='_register(m, _register(m, self.weight, "stale"), "weight_operand")',
     ),
     Mutation(
         name="classifier signs inverted in the scores",
         module="classifier",
-        old="Mux(sign, before - h, before + h)",
-        new="Mux(sign, before + h, before - h)",
+        old="write.data.eq(Mux(sign, before - h, before + h))",
+        new="write.data.eq(Mux(sign, before + h, before - h))",
+    ),
+    Mutation(
+        name="parallel classifier signs inverted in the scores",
+        module="classifier",
+        old="score.eq(Mux(sign, before - h, before + h))",
+        new="score.eq(Mux(sign, before + h, before - h))",
     ),
     Mutation(
         name="classifier signs inverted in the gradient",
         module="gradient",
         old="Mux(draw[-1], before - term, before + term)",
         new="Mux(draw[-1], before + term, before - term)",
+    ),
+    Mutation(
+        name="parallel classifier signs inverted in the gradient",
+        module="gradient",
+        old="Mux(draw[-1], -term, term)",
+        new="Mux(draw[-1], term, -term)",
     ),
     Mutation(
         name="silent units learn too",
@@ -118,8 +130,8 @@ MUTATIONS = (
     Mutation(
         name="label's margin off by one",
         module="error",
-        old="self.margin + signed_score + is_label",
-        new="self.margin + signed_score",
+        old="self.margin + Mux(is_label, ~self.score, self.score) + is_label",
+        new="self.margin + Mux(is_label, ~self.score, self.score)",
     ),
     Mutation(
         name="ties go to the highest class",
@@ -134,27 +146,27 @@ MUTATIONS = (
         new="bias=layer.bias_input - 1",
     ),
     Mutation(
-        name="visit list forgets the groups of the sample before",
-        module="visit_list",
-        old='("union", nonzero | before,',
-        new='("union", nonzero,',
+        name="visit map forgets the words of the sample before",
+        module="visit_map",
+        old="own.any() | read_flags.data.any()",
+        new="own.any()",
     ),
     Mutation(
         name="word of the bias is not visited",
         module="sweep",
-        old="word = Mux(fetched_bias, bias, self.listed)",
-        new="word = self.listed",
+        old="ahead.own.eq(1 << place)",
+        new="ahead.own.eq(0)",
     ),
     Mutation(
         name="word skipped where only its update is due is not written",
         module="sweep",
-        old="fetched_bias | self.before | ~self.forward",
-        new="fetched_bias | ~self.forward",
+        old="Mux(self.forward, entry.before, entry.own)",
+        new="Mux(self.forward, entry.own, entry.own)",
     ),
     Mutation(
         name="memory of one port is read while it is written",
         module="matrix",
-        old="sweep.hold.eq(named[-1] & fold.single_port)",
+        old="sweep.hold.eq(named[NAME_TO_WRITE - NAME_TO_READ] & fold.single_port)",
         new="sweep.hold.eq(0)",
     ),
     Mutation(
@@ -166,20 +178,20 @@ MUTATIONS = (
     Mutation(
         name="update applied to the newest sample's inputs",
         module="sample_buffer",
-        old="(self.newest, newest), (self.previous, previous)",
-        new="(self.newest, newest), (self.previous, newest)",
+        old="shown.append((self.previous, roles[2]))",
+        new="shown.append((self.previous, newest))",
     ),
     Mutation(
         name="idle before the last update is drained",
         module="layer",
-        old="self.idle.eq(free & matrix.empty & ~pending)",
-        new="self.idle.eq(free & matrix.empty)",
+        old="free & matrix.empty & ~pending &",
+        new="free & matrix.empty &",
     ),
     Mutation(
         name="samples without error leave an update",
         module="layer",
-        old="learns = tail.any & labelled & self.learn",
-        new="learns = labelled & self.learn",
+        old="pending.eq(tail.any)",
+        new="pending.eq(1)",
     ),
 )
 

@@ -111,7 +111,9 @@ class Sweep:
     def _gate(self, clock: int, write: bool, gradients: int, credit: int) -> int:
         """Clock from `clock` on in which a word can be named."""
         while True:
-            held = self.folding.single_port and clock - NAME_TO_WRITE + NAME_TO_READ in self._written
+            held = (
+                self.folding.single_port and clock - NAME_TO_WRITE + NAME_TO_READ in self._written
+            )
             if clock == self._pause or held:
                 clock += 1
             elif clock < gradients:

@@ -42,7 +42,9 @@ def small_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> It
     if learns:
         yield memory("active", folding.groups(layer) * folding.pe, 1)
     if folding.classifier_rom:
-        classes, depth = (1, layer.units * layer.classes) if serial else (layer.classes, layer.units)
+        classes, depth = (
+            (1, layer.units * layer.classes) if serial else (layer.classes, layer.units)
+        )
         yield memory("classifier.scores", depth, classes)
         if learns:
             draw = 3 if layer.feedback is Feedback.SIGN_CONCORDANT else 1

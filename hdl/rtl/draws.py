@@ -33,8 +33,12 @@ def leap(steps: int) -> list[int]:
     rows = [1 << bit for bit in range(STATE_BITS)]
     for _ in range(steps):
         rows = [row ^ (rows[n - left] if n >= left else 0) for n, row in enumerate(rows)]
-        rows = [row ^ (rows[n + right] if n + right < STATE_BITS else 0) for n, row in enumerate(rows)]
-        rows = [row ^ (rows[n - left_again] if n >= left_again else 0) for n, row in enumerate(rows)]
+        rows = [
+            row ^ (rows[n + right] if n + right < STATE_BITS else 0) for n, row in enumerate(rows)
+        ]
+        rows = [
+            row ^ (rows[n - left_again] if n >= left_again else 0) for n, row in enumerate(rows)
+        ]
     return rows
 
 

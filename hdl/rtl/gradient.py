@@ -32,7 +32,8 @@ class LocalGradient(wiring.Component):
     address, fetch, e; or errors
         Of :class:`~hdl.rtl.error.LocalError`, serial or parallel.
     unit, ask, active
-        Unit whose activation is asked for, whether it is, and whether it was above 0, a clock later.
+        Unit whose activation is asked for, whether it is, and whether that was above 0, a clock
+        later.
     draw, next, restart
         The stream of classifier draws, one or one for each class at a time: of each the top bit is
         the sign, the others choose the magnitude.
@@ -166,7 +167,9 @@ class ParallelGradient(LocalGradient):
             term = self.term(draw, e)
             terms.append(Mux(draw[-1], -term, term))
         halves = [sum(terms[n : n + 3]) for n in range(0, len(terms), 3)]
-        held = [Signal(signed(self.format.gradient_bits), name=f"sum{n}") for n in range(len(halves))]
+        held = [
+            Signal(signed(self.format.gradient_bits), name=f"sum{n}") for n in range(len(halves))
+        ]
         with m.If(go):
             m.d.sync += [asked.eq(step), draws.eq(self.draw)]
             m.d.sync += [summed.eq(asked), active.eq(self.active)]

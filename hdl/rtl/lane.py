@@ -86,7 +86,9 @@ class Lane(wiring.Component):
         # The saturating choice must not feed the operand register: it would become one with a
         # reset, which multiplier blocks cannot absorb. Hence `new_weight` is a register too.
         weight = _register(m, self.new_weight if fold.learns else self.weight, "weight_operand")
-        term = _register(m, _product(m, weight, self.newest, fold.hard_forward, "term"), "term_held")
+        term = _register(
+            m, _product(m, weight, self.newest, fold.hard_forward, "term"), "term_held"
+        )
         total = Signal.like(self.sum, reset_less=True)
         if fold.clear_slot:
             m.d.sync += total.eq(Mux(self.clear, 0, total + term))

@@ -105,7 +105,7 @@ class Layer(wiring.Component):
         return m
 
     def _control(self, m, matrix, tail):
-        """One sample after another: sweep, and where there is something to learn wait for errors."""
+        """One sample after another: sweep, then wait for errors that may be learnt."""
         learns = self.folding.learns
         forward, pending, judged = Signal(), Signal(), Signal()
         tag, tag_in_use, unscored = Signal.like(tail.tag), Signal(), Signal(2)
@@ -126,9 +126,7 @@ class Layer(wiring.Component):
                     matrix.forward.eq(matrix.full),
                     matrix.start.eq(free & wanted),
                     self.taken.eq(free & matrix.full),
-                    self.idle.eq(
-                        free & matrix.empty & ~pending & (unscored == 0) & ~tail.o.valid
-                    ),
+                    self.idle.eq(free & matrix.empty & ~pending & (unscored == 0) & ~tail.o.valid),
                 ]
                 with m.If(matrix.start):
                     m.d.sync += forward.eq(matrix.full)
@@ -147,16 +145,20 @@ class Layer(wiring.Component):
                     m.d.sync += pending.eq(tail.any)
                     m.next = "READY"
         blocked = Mux(ready, wanted & ~free, matrix.blocked)
-        self._report(m, matrix, {
-            Counter.SAMPLES: self.taken,
-            Counter.UPDATES: self.updated,
-            Counter.UNCHANGED: Mux(ready, self.taken & ~learnable, judged & ~self.updated),
-            Activity.BUSY: ~blocked & (~ready | wanted),
-            Activity.WAITING: ready & ~wanted & ~self.drain,
-            Activity.BLOCKED: blocked,
-            Activity.WORDS_READ: matrix.read,
-            Activity.WORDS_WRITTEN: matrix.written,
-        })
+        self._report(
+            m,
+            matrix,
+            {
+                Counter.SAMPLES: self.taken,
+                Counter.UPDATES: self.updated,
+                Counter.UNCHANGED: Mux(ready, self.taken & ~learnable, judged & ~self.updated),
+                Activity.BUSY: ~blocked & (~ready | wanted),
+                Activity.WAITING: ready & ~wanted & ~self.drain,
+                Activity.BLOCKED: blocked,
+                Activity.WORDS_READ: matrix.read,
+                Activity.WORDS_WRITTEN: matrix.written,
+            },
+        )
 
     def _report(self, m, matrix, happens):
         """The events; none before the weights are drawn."""

@@ -102,7 +102,10 @@ class Matrix(wiring.Component):
         m = Module()
         layer, fold = self.format, self.folding
         m.submodules.buffer = buffer = SampleBuffer(
-            inputs=layer.inputs, simd=fold.simd, bias=layer.bias_input, pages=3 if fold.learns else 2
+            inputs=layer.inputs,
+            simd=fold.simd,
+            bias=layer.bias_input,
+            pages=3 if fold.learns else 2,
         )
         m.submodules.memory = memory = WeightMemory(
             depth=fold.weight_words(layer),
@@ -194,7 +197,7 @@ class Matrix(wiring.Component):
         return lanes
 
     def _update(self, m, sweep, buffer, lanes):
-        """Feeds the lanes what they learn from: one operand is scaled by the rate, see `Folding`."""
+        """Feeds the lanes what they learn from; one operand is scaled, see `Folding`."""
         layer, fold = self.format, self.folding
         scale = Signal(range(layer.rate_shift_max + 1))
         m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
@@ -270,7 +273,9 @@ class Matrix(wiring.Component):
                 m.d.sync += [held.eq(s) for held, s in zip(level, sums, strict=True)]
             m.d.comb += self.sums[unit].eq(level[0])
         last = sweep.issue & sweep.last & self.forward
-        m.d.comb += self.sums_valid.eq(delayed(m, last, name_to_sum(self.folding) + depth, name="last")[-1])
+        m.d.comb += self.sums_valid.eq(
+            delayed(m, last, name_to_sum(self.folding) + depth, name="last")[-1]
+        )
         outstanding = Signal()
         m.d.comb += sweep.credit.eq(~outstanding)
         with m.If(last):

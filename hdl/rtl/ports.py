@@ -14,7 +14,6 @@ SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
 """One activation of a sample; label and learn stay the same for all beats of a sample."""
 
 
-
 def tag_layout(layer: DenseFormat) -> data.StructLayout:
     """What travels beside a sample through a layer: its class, and whether it is to be learnt."""
     return data.StructLayout({"label": range(layer.classes), "learn": 1})

@@ -11,6 +11,8 @@ from hdl.rtl.ports import IN_BLOCKS, REGISTER_REQUEST
 from hdl.rtl.stage import Stage
 
 BITS = 32
+PHASES = 3
+"""Clocks from reading a slot to reading the next one."""
 SLOTS, FIRST = 16, 4
 """Words of a layer, and the first one in use: registers stand from there, counters from the middle
 on, so that a slot's bits are those of the number that the host knows."""
@@ -49,8 +51,8 @@ class RegisterFile(wiring.Component):
     registers
         Of each layer, by name.
 
-    Throughput: a request in two clocks. Latency: two or three clocks; the first round takes 24 for
-    each layer. Cost: a memory of 16 words of 32 bits for each layer, about 120 cells and 110 for
+    Throughput: a request in PHASES clocks. Latency: PHASES clocks more; the first round takes 36
+    for each layer. Cost: a memory of 16 words of 32 bits for each layer, about 110 cells and 70 for
     each layer.
     """
 
@@ -77,38 +79,40 @@ class RegisterFile(wiring.Component):
         m.submodules.answer = answer = Stage(BITS)
         connect(m, answer.o, flipped(self.o))
 
-        # A slot is read in one clock and written in the next, so that no clock does both.
-        request, second, asked, fresh = self.i.payload, Signal(), Signal(), Signal(init=1)
+        # A slot is read in one clock and written two clocks later.
+        request, asked, fresh = self.i.payload, Signal(), Signal(init=1)
+        phase = Signal(PHASES, init=1)
+        m.d.sync += phase.eq(phase.rotate_left(1))
         accepted = self.i.valid & answer.i.ready & ~fresh
         slot, is_counter = Signal.like(read.addr, init=FIRST), request.number[4]
         wanted = Cat(request.number[:2], Mux(is_counter, request.number[2], 1), is_counter)
-        m.d.sync += second.eq(~second)
         m.d.comb += [
             read.addr.eq(Mux(accepted, Cat(wanted, request.layer), slot)),
-            read.en.eq(~second),
-            write.en.eq(second),
+            read.en.eq(phase[0]),
+            write.en.eq(phase[2]),
         ]
-        with m.If(~second):
+        with m.If(phase[0]):
             m.d.sync += [write.addr.eq(read.addr), asked.eq(accepted)]
-        with m.Elif(~asked):
+        with m.If(phase[2] & ~asked):
             final = slot == SLOTS * len(self.formats.layers) - 1
             following = slot + 1
             m.d.sync += slot.eq(Mux(final, FIRST, following | Mux(following[:4] == 0, FIRST, 0)))
             with m.If(final):
                 m.d.sync += fresh.eq(0)
 
-        narrow, is_count = self._narrow(m, write.addr)
+        count = self._count(m, write.addr)
+        narrow, wrapped = Signal.like(count), Signal()
+        m.d.sync += [narrow.eq(count), wrapped.eq(count < read.data[: len(count)])]
         known = Mux(fresh, self._described(m, write.addr), read.data)
-        low, high = known[: len(narrow)], known[len(narrow) :]
-        counted = Cat(narrow, high + (narrow < low))
-        value = Mux(is_count, counted, known)
+        counted = Cat(narrow, Mux(fresh, 0, read.data[len(count) :] + wrapped))
+        value = Mux(write.addr[3], counted, known)
         m.d.comb += [
             write.data.eq(Mux(asked & request.write, request.value, value)),
             answer.i.payload.eq(value),
-            answer.i.valid.eq(second & asked & ~request.write),
-            self.i.ready.eq(second & asked),
+            answer.i.valid.eq(phase[2] & asked & ~request.write),
+            self.i.ready.eq(phase[2] & asked),
         ]
-        with m.If(second & asked & request.write):
+        with m.If(self.i.ready & request.write):
             self._set(m, request)
         return m
 
@@ -122,19 +126,17 @@ class RegisterFile(wiring.Component):
                         m.d.comb += value.eq(start)
         return value
 
-    def _narrow(self, m, slot):
-        """Counts the events; gives the narrow counter of a slot, if it is one of a counter."""
-        layers = range(len(self.formats.layers))
-        # A round takes two clocks for each slot.
-        bits = (2 * (SLOTS - FIRST) * len(layers) + 2).bit_length()
-        counts = data.ArrayLayout(bits, SLOTS // 2 * len(layers))
-        counts = Signal(counts)
-        for number in layers:
-            for index in range(len(EVENTS)):
-                with m.If(self.events[number][index]):
-                    count = counts[SLOTS // 2 * number + index]
-                    m.d.sync += count.eq(count + 1)
-        return counts[Cat(slot[:3], slot[4:])], slot[3]
+    def _count(self, m, slot):
+        """Counts the events; gives the narrow counter of a slot."""
+        layers = len(self.formats.layers)
+        # A round takes so many clocks for each slot.
+        bits = (PHASES * (SLOTS - FIRST) * layers + PHASES).bit_length()
+        counts = Signal(data.ArrayLayout(bits, len(EVENTS) * layers))
+        events = Cat(self.events)
+        for count, event in zip(counts, events, strict=True):
+            with m.If(event):
+                m.d.sync += count.eq(count + 1)
+        return counts[Cat(slot[:3], slot[4:])]
 
     def _set(self, m, request):
         """A register gets a value."""

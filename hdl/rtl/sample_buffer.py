@@ -13,7 +13,7 @@ from hdl.rtl.ports import IN_BLOCKS, SAMPLE
 
 
 class SampleBuffer(wiring.Component):
-    """Holds the newest sample for the sum, the one before for its pending update, and fills a third.
+    """Holds the newest sample for the sum, the one before for its update, and fills a third.
 
     The pages turn in a ring. `advance` makes the filled page the newest and the newest the
     previous one; `repeat` makes the newest the previous one as well, for a sweep that only applies

@@ -196,12 +196,12 @@ class SparseSweep(Sweep):
                 ]
 
     def _name(self, m, free, current, lowest, named, flush):
-        """Names the word in hand; behind the bias the next group begins, behind the last all ends."""
+        """Names the word in hand; behind a bias the next group begins."""
         last_base = (self.groups - 1) * self.words
         base, fresh = Signal.like(self.address), Signal(init=1)
         word = Signal(range(chunks_of(self.words) * CHUNK))
         numbers = (Mux(lowest[n], n, 0) for n in range(CHUNK))
-        m.d.comb += word.eq(Cat(reduce(or_, numbers)[: CHUNK_BITS], current.chunk))
+        m.d.comb += word.eq(Cat(reduce(or_, numbers)[:CHUNK_BITS], current.chunk))
         with m.If(free):
             m.d.sync += [
                 named.eq(current.own.any()),

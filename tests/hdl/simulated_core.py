@@ -1,8 +1,8 @@
 """A core in Amaranth's own simulator: for many tiny designs, none of which is worth a compiler."""
 
 from collections.abc import Sequence
-from itertools import islice
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from amaranth.sim import Simulator
