@@ -154,8 +154,8 @@ MUTATIONS = (
     Mutation(
         name="word of the bias is not visited",
         module="sweep",
-        old="ahead.own.eq(1 << place)",
-        new="ahead.own.eq(0)",
+        old="visits.any() | is_bias",
+        new="visits.any()",
     ),
     Mutation(
         name="word skipped where only its update is due is not written",

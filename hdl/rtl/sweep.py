@@ -75,15 +75,13 @@ class Sweep(wiring.Component):
         """Members of a subclass."""
         return {}
 
-    def gate(self, m: Module, ready) -> None:
-        """`issue` when a word is `ready` and nothing is awaited."""
+    def gate(self, m: Module, ready, needs_gradients, needs_credit) -> None:
+        """`issue` when a word is `ready` and nothing that it needs is missing."""
         pause = Signal()
-        waits_for_gradients = self.first & self.update & ~self.gradients
-        waits_for_credit = self.last & self.forward & ~self.credit
-        possible = ready & ~(pause | self.hold | waits_for_gradients)
+        possible = ready & ~(pause | self.hold | (needs_gradients & ~self.gradients))
         m.d.comb += [
-            self.issue.eq(possible & ~waits_for_credit),
-            self.blocked.eq(possible & waits_for_credit),
+            self.issue.eq(possible & ~(needs_credit & ~self.credit)),
+            self.blocked.eq(possible & needs_credit & ~self.credit),
         ]
         m.d.sync += pause.eq(self.issue & self.last & self.clear_slot)
 
@@ -94,7 +92,7 @@ class DenseSweep(Sweep):
     def elaborate(self, platform):
         m = Module()
         running = Signal()
-        self.gate(m, running)
+        self.gate(m, running, self.first & self.update, self.last & self.forward)
         final = self.address == self.groups * self.words - 1
         m.d.comb += [
             self.busy.eq(running),
@@ -141,57 +139,64 @@ class SparseSweep(Sweep):
     def elaborate(self, platform):
         m = Module()
         running, flush, named = Signal(), Signal(), Signal()
-        layout = data.StructLayout({**self.entry.shape().members, "bias": 1})
+        layout = data.StructLayout(
+            {
+                "valid": 1,  # some word is left
+                "visits": CHUNK,
+                "write": CHUNK,
+                "chunk": range(chunks_of(self.words)),
+                "bias": 1,
+            }
+        )
         ahead, current = Signal(layout), Signal(layout)
+        # What is left behind the lowest word, and whether that is nothing.
+        rest, single = Signal(CHUNK), Signal()
         free = ~named | self.issue
-        rest = Signal(CHUNK)
-        m.d.comb += rest.eq(current.own & (current.own - 1))
-        emptied = ~rest.any() & (free | ~current.own.any())
+        emptied = ~current.valid | (free & single)
 
         self._fetch(m, running, ahead, emptied)
-        with m.If(free & current.own.any()):
-            m.d.sync += current.own.eq(rest)
+        following = Mux(emptied, ahead.visits, rest)
+        behind = following & (following - 1)
         with m.If(emptied):
             m.d.sync += current.eq(ahead)
-        self._name(m, free, current, current.own & ~rest, named, flush)
+        with m.Elif(free):
+            m.d.sync += current.visits.eq(rest)
+        with m.If(emptied | free):
+            m.d.sync += [rest.eq(behind), single.eq(~behind.any())]
+        self._name(m, free, current, current.visits & ~rest, named, flush)
         with m.If(self.start):
             m.d.sync += running.eq(1)
         with m.If(flush):
-            m.d.sync += [
-                running.eq(0),
-                self.index.eq(0),
-                ahead.own.eq(0),
-                current.own.eq(0),
-            ]
-        self.gate(m, named)
+            m.d.sync += [running.eq(0), self.index.eq(0), ahead.valid.eq(0), current.valid.eq(0)]
         m.d.comb += self.busy.eq(running | named)
         return m
 
     def _fetch(self, m, running, ahead, emptied):
         """Reads entries one after another, the bias's behind the last, and then anew."""
         fetched, is_bias, at_end = Signal(), Signal(), self.index == self.count
-        load = running & fetched & (~ahead.own.any() | emptied)
+        load = running & fetched & (~ahead.valid | emptied)
         m.d.comb += self.next.eq(running & (~fetched | load))
         m.d.sync += fetched.eq(running & (self.next | (fetched & ~load)))
         with m.If(self.next):
             m.d.sync += [self.index.eq(Mux(at_end, 0, self.index + 1)), is_bias.eq(at_end)]
 
-        # `own` becomes what is visited, `before` what is written if there is an update.
         entry, both = self.entry, self.forward & self.update
         number, place = divmod(self.words - 1, CHUNK)
+        visits = entry.own | Mux(both, entry.before, 0)
         with m.If(emptied):
-            m.d.sync += ahead.own.eq(0)
+            m.d.sync += ahead.valid.eq(0)
         with m.If(load):
             m.d.sync += [
-                ahead.own.eq(entry.own | Mux(both, entry.before, 0)),
-                ahead.before.eq(Mux(self.forward, entry.before, entry.own)),
+                ahead.valid.eq(visits.any() | is_bias),
+                ahead.visits.eq(visits),
+                ahead.write.eq(Mux(self.forward, entry.before, entry.own)),
                 ahead.chunk.eq(entry.chunk),
                 ahead.bias.eq(is_bias),
             ]
             with m.If(is_bias):
                 m.d.sync += [
-                    ahead.own.eq(1 << place),
-                    ahead.before.eq(1 << place),
+                    ahead.visits.eq(1 << place),
+                    ahead.write.eq(1 << place),
                     ahead.chunk.eq(number),
                 ]
 
@@ -199,20 +204,26 @@ class SparseSweep(Sweep):
         """Names the word in hand; behind a bias the next group begins."""
         last_base = (self.groups - 1) * self.words
         base, fresh = Signal.like(self.address), Signal(init=1)
+        needs_gradients, needs_credit = Signal(), Signal()
         word = Signal(range(chunks_of(self.words) * CHUNK))
         numbers = (Mux(lowest[n], n, 0) for n in range(CHUNK))
-        m.d.comb += word.eq(Cat(reduce(or_, numbers)[:CHUNK_BITS], current.chunk))
+        m.d.comb += [
+            word.eq(Cat(reduce(or_, numbers)[:CHUNK_BITS], current.chunk)),
+            flush.eq(free & current.valid & current.bias & (base == last_base)),
+        ]
         with m.If(free):
             m.d.sync += [
-                named.eq(current.own.any()),
+                named.eq(current.valid),
                 self.word.eq(word),
                 self.address.eq(base + word),
                 self.first.eq(fresh),
                 self.last.eq(current.bias),
-                self.write.eq(self.update & (current.before & lowest).any()),
+                self.write.eq(self.update & (current.write & lowest).any()),
+                needs_gradients.eq(fresh & self.update),
+                needs_credit.eq(current.bias & self.forward),
             ]
-            with m.If(current.own.any()):
+            with m.If(current.valid):
                 m.d.sync += fresh.eq(current.bias)
                 with m.If(current.bias):
-                    m.d.comb += flush.eq(base == last_base)
-                    m.d.sync += base.eq(Mux(flush, 0, base + self.words))
+                    m.d.sync += base.eq(Mux(base == last_base, 0, base + self.words))
+        self.gate(m, named, needs_gradients, needs_credit)
