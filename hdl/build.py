@@ -22,9 +22,12 @@ from hdl import toolchain
 from hdl.passes import pipeline
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import CLASSIFIERS, Options
-from hdl.report import Report, estimate
+from hdl.passes.stages import ScheduledNetwork
+from hdl.report import Report, estimate, read_report
 from hdl.rtl.chip import Chip
 
+INFERENCE_ONLY = "-inference-only"
+"""Behind the network's name in the folder of a build that cannot learn."""
 FAILED = "failed"
 """Folder for what an unsuccessful build leaves, inside the folder of the successful one."""
 
@@ -85,13 +88,22 @@ def build(
             fmax_mhz=placed.fmax_mhz,
             utilization=placed.utilization,
             estimate=estimate(schedule, board.budget),
-            cycles_per_sample={"inference": schedule.inference, "training": schedule.training},
+            cycles_per_sample=cycles_per_sample(schedule),
+            skips_zeros=any(folding.skip_zeros for folding in schedule.foldings),
+            learns=options.learns,
         )
         (folder / "report.json").write_text(report.as_json() + "\n", encoding="utf-8")
         (folder / "report.md").write_text(report.as_markdown(), encoding="utf-8")
         if not report.timing_met:
             raise MissedTiming(report)
     return report
+
+
+def cycles_per_sample(schedule: ScheduledNetwork) -> dict[str, int]:
+    """By what the network can do."""
+    learns = any(folding.learns for folding in schedule.foldings)
+    training = {"training": schedule.training} if learns else {}
+    return {"inference": schedule.inference, **training}
 
 
 @contextmanager
@@ -179,8 +191,8 @@ def main(
     console = Console()
     try:
         board, description = find_board(board_name), load_network(network)
-        kind = f"{description.name}-inference-only" if inference_only else description.name
-        out = out or Path("build", board.name, kind)
+        folder = description.name + (INFERENCE_ONLY if inference_only else "")
+        out = out or Path("build", board.name, folder)
         with console.status(f"Building {description.name} for {board.name}"):
             report = build(
                 board=board,
@@ -202,6 +214,8 @@ def main(
         click.echo(f"{error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
         sys.exit(1)
     console.print(report.title, report.as_table(), *report.throughput, sep="\n")
+    if report.learns and (inference := out.with_name(f"{out.name}{INFERENCE_ONLY}")).exists():
+        console.print(report.against(read_report(inference / "report.json")), soft_wrap=True)
     console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)
 
 

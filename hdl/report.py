@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 from rich.table import Table
 
@@ -35,6 +36,14 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     return expected
 
 
+def read_report(file: Path) -> "Report":
+    """The report that a build has left, see :meth:`Report.as_json`."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    members = {field.name: content[field.name] for field in fields(Report)}
+    used = {kind: Use(**use) for kind, use in members.pop("utilization").items()}
+    return Report(**members, utilization=used)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Result of one build; `report.json` holds it as `as_json` writes it.
@@ -51,7 +60,10 @@ class Report:
     estimate
         By kind, before synthesis; a kind that the flow does not estimate is missing.
     cycles_per_sample
-        Clocks from one sample to the next, for ``inference`` and ``training``.
+        Clocks from one sample to the next, for ``inference`` and ``training``; if zeros are
+        skipped, for samples that have none.
+    skips_zeros, learns
+        Whether some layer leaves out zeros; whether the network learns.
     """
 
     board: str
@@ -64,6 +76,8 @@ class Report:
     utilization: Mapping[str, Use]
     estimate: Mapping[str, int]
     cycles_per_sample: Mapping[str, int]
+    skips_zeros: bool
+    learns: bool
 
     @property
     def timing_met(self) -> bool:
@@ -103,16 +117,31 @@ class Report:
     @property
     def throughput(self) -> list[str]:
         """A line for inference and one for training."""
-        per_second = self.samples_per_second
+        per_second, (most, least) = self.samples_per_second, ("", "")
+        if self.skips_zeros:
+            most, least = "at most ", "at least "
         return [
-            f"{kind}: {cycles} cycles per sample, {per_second[kind]} samples per second"
+            f"{kind}: {most}{cycles} cycles per sample, {least}{per_second[kind]} samples a second"
             for kind, cycles in self.cycles_per_sample.items()
         ]
+
+    def against(self, inference_only: "Report") -> str:
+        """What learning costs: each kind of resource beside that of a build that only infers."""
+        pairs = (
+            (kind, use.used, inference_only.utilization[kind].used)
+            for kind, use in self.utilization.items()
+        )
+        costs = [
+            f"{kind} {used} instead of {less}" + (f" ({used / less - 1:+.0%})" if less else "")
+            for kind, used, less in pairs
+        ]
+        return f"learning costs: {', '.join(costs)}"
 
     @property
     def title(self) -> str:
         """One line that says what was built."""
-        return f"{self.network} on {self.board} ({self.device}), classifier in {self.classifier}"
+        kind = f"classifier in {self.classifier}" + ("" if self.learns else ", inference only")
+        return f"{self.network} on {self.board} ({self.device}), {kind}"
 
     def as_markdown(self) -> str:
         """A page with the same figures."""

@@ -10,7 +10,7 @@ def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
     layers = tuple(
         LayerCycles(
             inference=interval([layer], [folding], False),
-            training=interval([layer], [folding], True),
+            training=interval([layer], [folding], folding.learns),
             words=folding.weight_words(layer),
         )
         for layer, folding in zip(formats, foldings, strict=True)
@@ -21,5 +21,5 @@ def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
         memories=mapped.memories,
         layers=layers,
         inference=interval(formats, foldings, False),
-        training=interval(formats, foldings, True),
+        training=interval(formats, foldings, any(folding.learns for folding in foldings)),
     )

@@ -163,9 +163,11 @@ class LayerCycles:
     inference
         No update is pending.
     training
-        Each sample applies the update of the one before.
+        Each sample applies the update of the one before; in a layer that only infers the same.
     words
         Weight words of a sweep: the least that one word per clock could take.
+
+    A layer that skips zeros takes so many clocks for a sample that has none.
     """
 
     inference: int
