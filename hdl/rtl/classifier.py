@@ -62,8 +62,8 @@ class LocalClassifier(wiring.Component):
 
     def walk(self, m: Module, final_class):
         """First stage: unit by unit; says in which clocks something is added, and to which unit."""
-        unit = Signal(range(self.format.units))
-        first, last = unit == 0, unit == self.format.units - 1
+        unit, first = Signal(range(self.format.units)), Signal(init=1)
+        last = unit == self.format.units - 1
         open_ = ~(first & self.reading)
         step = self.i.valid & open_
         m.d.comb += [
@@ -73,7 +73,7 @@ class LocalClassifier(wiring.Component):
         ]
         m.d.sync += self.scored.eq(step & final_class & last)
         with m.If(step & final_class):
-            m.d.sync += unit.eq(Mux(last, 0, unit + 1))
+            m.d.sync += [unit.eq(Mux(last, 0, unit + 1)), first.eq(last)]
         with m.If(step & first):
             m.d.sync += self.tag.eq(self.i_tag)
         return step, first

@@ -251,7 +251,10 @@ class Matrix(wiring.Component):
             memory.read_enable.eq(read[NAME_TO_READ]),
             memory.write_address.eq(address[to_write]),
             memory.write_enable.eq(write[to_write]),
-            access.read_data.eq(memory.read_data),
+            # Through the lanes too, whose registers are nearer than the memory's.
+            access.read_data.eq(
+                Cat(lane.new_weight for lane in lanes) if learns else memory.read_data
+            ),
         ]
         replace = delayed(m, access.write.any(), VALUE_LATENCY, name="replace")[-1]
         for word, lane in zip(memory.write_data, lanes, strict=True):

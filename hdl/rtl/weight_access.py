@@ -12,8 +12,10 @@ from hdl.rtl.draws import Generator
 ROW_REQUEST = data.StructLayout({"unit": 16, "input": 16, "write": 1, "value": 16})
 """Access to one weight of a layer."""
 
-READ_LATENCY = VALUE_LATENCY = 2
-"""Clocks from naming a word to the word that is read, and to the value that is written."""
+VALUE_LATENCY = 2
+"""Clocks from naming a word to the value that is written to it."""
+READ_LATENCY = 4
+"""Clocks, at most, from naming a word to the word that is read."""
 
 
 class WeightAccess(wiring.Component):
@@ -32,12 +34,12 @@ class WeightAccess(wiring.Component):
     initialised
         All weights are drawn.
     address, read, read_data
-        Word of the weight memory, whether it is read, and the word READ_LATENCY clocks later, if
-        `read` is held meanwhile.
+        Word of the weight memory, whether it is read, and the word READ_LATENCY clocks later; all
+        three are held until it is taken.
     write, value
         Whether that word is written, for each lane; the value follows VALUE_LATENCY clocks later.
 
-    Throughput: one draw per clock; a request takes its group's number + 5 clocks.
+    Throughput: one draw per clock; a request takes its group's number + 7 clocks.
     Cost: about 120 cells with the generator.
     """
 
@@ -86,7 +88,7 @@ class WeightAccess(wiring.Component):
         lane_unit, lane_input = unit % pe, input_ % simd
         address = base + input_ // simd
         lane = lane_unit * simd + lane_input
-        writing = Signal()
+        writing, waited = Signal(), Signal(range(READ_LATENCY - 1))
         m.d.comb += [
             self.address.eq(address),
             self.write.eq(Mux(writing, 1 << lane, 0)),
@@ -126,7 +128,10 @@ class WeightAccess(wiring.Component):
                 m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += self.read.eq(1)
-                m.next = "ANSWER"
+                m.d.sync += waited.eq(waited + 1)
+                with m.If(waited == READ_LATENCY - 2):
+                    m.d.sync += waited.eq(0)
+                    m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [
                     self.read.eq(1),
