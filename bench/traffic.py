@@ -33,9 +33,6 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 def moved(case: Case, schedule: ScheduledNetwork, found: Observation, note: str) -> Iterator[Found]:
     """Weights read and written per weight, and both against backpropagation."""
-    if not found.counted:
-        yield Skipped(case=case.name, why="the RTL does not count words")
-        return
     layers, foldings = schedule.formats.layers, schedule.foldings
     weights = [layer.weight_count for layer in layers]
     both = 0.0
