@@ -1,14 +1,12 @@
 """Part ``area``: what learning costs, beside the same network built for inference only."""
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from bench import builds
 from bench.cases import OPTIONS, Case
 from bench.figures import Figure, Found, Skipped
 from bench.say import Say
-from hdl.passes.folding import Options
 
 CELLS = "cells"
 GOAL = 1.6
@@ -22,13 +20,9 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 
 def _case(case: Case, say: Say) -> Iterator[Found]:
-    if "inference_only" not in {field.name for field in fields(Options)}:
-        yield Skipped(case=case.name, why="the flow cannot build for inference only yet")
-        return
-    only: dict[str, Any] = {"inference_only": True}
     try:
         learning = builds.report(case, say)["utilization"]
-        options = replace(OPTIONS, **only)
+        options = replace(OPTIONS, learns=False)
         inference = builds.report(case, say, options)["utilization"]
     except builds.FAILURES as error:
         yield Skipped(case=case.name, why=str(error).splitlines()[0])

@@ -31,27 +31,29 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
     """
     chip = Chip(case.schedule(options), case.board.clock_hz, case.board.baud)
     plan = toolchain.plan(lambda p: on_board(chip, case.board, p), case.board, SEED)
-    # The first is where `python -m hdl.build` writes; the user's own build serves as well.
-    places = (Path("build", case.board.name, case.network.name), place(case, options))
-    for folder in places:
-        if built_from(plan, folder):
-            return _read(folder)
+    folder = place(case, options)
+    # The first is where `python -m hdl.build` writes: the user's own build serves as well.
+    for built in (Path("build", case.board.name, folder.name), folder):
+        if built_from(plan, built):
+            return _read(built)
     say(f"Building {case.name}: some minutes for a full chip")
     build(
         board=case.board,
         formats=case.formats,
         options=options,
         seed=SEED,
-        out=places[-1],
+        out=folder,
         say=say,
     )
-    return _read(places[-1])
+    return _read(folder)
 
 
 def place(case: Case, options: Options) -> Path:
     """Beside the user's builds, a folder for each choice of options."""
-    words = [str(value) for value in (options.skip_zeros, getattr(options, "inference_only", ""))]
-    return Path("build", "bench", case.board.name, "-".join([case.network.name, *words]))
+    name = case.network.name
+    name += "" if options.skip_zeros else "-dense"
+    name += "" if options.learns else "-inference-only"
+    return Path("build", "bench", case.board.name, name)
 
 
 def built_from(plan: Any, folder: Path) -> bool:

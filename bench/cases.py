@@ -13,7 +13,7 @@ from hdl.passes import pipeline
 from hdl.passes.folding import Options
 from hdl.passes.stages import ScheduledNetwork
 
-OPTIONS = Options(skip_zeros=True)
+OPTIONS = Options()
 """Of the bitstreams that are measured."""
 DENSE = replace(OPTIONS, skip_zeros=False)
 CLOCK_GOALS = {"iCE40UP5K": 36.0, "iCE40HX8K": 60.0, "LFE5U": 100.0, "GW1NR-9": 100.0}

@@ -59,9 +59,7 @@ def _dense(
         )
 
 
-def _skipping(
-    case: Case, mode: str, clocks: float, limit: float | None, sweep: int
-) -> Iterator[Figure]:
+def _skipping(case: Case, mode: str, clocks: float, limit: float, sweep: int) -> Iterator[Figure]:
     yield Figure(
         case=case.name,
         what=f"{mode}, zeros skipped",

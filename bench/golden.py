@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bench import builds
 from bench.cases import Case
@@ -63,14 +64,15 @@ def compare(case: Case, shape: str, say: Say) -> Iterator[Found]:
 
 
 def golden_rate(formats: FormattedNetwork, x: NDArray[np.uint8], labels: list[int]) -> float:
-    """Samples per second that the golden model learns, from fresh weights."""
+    """Samples per second that the golden model learns, from fresh weights, in one thread."""
     engine = GoldenEngine(formats)
     set_rates(engine, 0)
-    start = time.perf_counter()
-    for sample, label in zip(x, labels, strict=True):
-        engine.send(sample, label)
-    engine.results()
-    return len(labels) / (time.perf_counter() - start)
+    with threadpool_limits(limits=1):
+        start = time.perf_counter()
+        for sample, label in zip(x, labels, strict=True):
+            engine.send(sample, label)
+        engine.results()
+        return len(labels) / (time.perf_counter() - start)
 
 
 def _torch_rates(

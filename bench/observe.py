@@ -1,9 +1,7 @@
 """Samples through the simulated core: clocks from its probes, words from its counters."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,30 +39,19 @@ class Observation:
         """Counts of one activity of a layer per sample."""
         return float(self.activity[layer, list(Activity).index(activity)])
 
-    def port_limit(self, schedule: ScheduledNetwork) -> float | None:
-        """Clocks that the weight memory's ports need for the words that were moved.
-
-        Of the slowest layer, counted by the RTL; None where it does not count.
-        """
-        if not self.counted:
-            return None
+    def port_limit(self, schedule: ScheduledNetwork) -> float:
+        """Clocks that the slowest layer's memory ports need for the words that were moved."""
         return max(
             self.words(index, Activity.WORDS_READ)
             + (self.words(index, Activity.WORDS_WRITTEN) if folding.single_port else 0)
             for index, folding in enumerate(schedule.foldings)
         )
 
-    @property
-    def counted(self) -> bool:
-        """Whether the RTL counts at all."""
-        return bool(self.activity.any())
-
 
 def activity(core: SimulatedCore) -> Counts:
     """All counters of clocks and words of all layers."""
     layers = range(len(core.formats.layers))
-    numbers = cast(Iterable[Counter], Activity)
-    counts = [[core.read_register(layer, number) for number in numbers] for layer in layers]
+    counts = [[core.read_register(layer, number) for number in Activity] for layer in layers]
     return np.array(counts, np.int64)
 
 

@@ -41,7 +41,8 @@ class Chip(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core = Core(self.schedule)
-        m.submodules.link = link = HostLink(self.schedule.formats, self.timeout)
+        learns = all(folding.learns for folding in self.schedule.foldings)
+        m.submodules.link = link = HostLink(self.schedule.formats, self.timeout, learns)
         m.submodules.core = ResetInserter(link.reset)(core)
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)

@@ -1,18 +1,18 @@
 """Serves requests: reads their fields, has them checked, drives the core and starts the reply."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
+from golden_model.spec.frames import FrameError, Opcode
 from hdl.rtl.frame_receiver import REQUEST
-from hdl.rtl.frame_replier import HEADER
+from hdl.rtl.frame_replier import CONTENT, HEADER
 from hdl.rtl.header_check import OPCODE_BITS
 from hdl.rtl.ports import core_signature
 from hdl.rtl.reply_payload import ReplyPayload
 from hdl.rtl.request_buffer import PAYLOAD
-from hdl.rtl.request_check import FIELDS, RequestCheck
+from hdl.rtl.request_check import FIELDS, INDEX_BITS, RequestCheck
 
 FIELD_BYTES = {
     Opcode.TRAIN: 1,
@@ -22,6 +22,9 @@ FIELD_BYTES = {
     Opcode.WRITE_REGISTER: 6,
 }
 """Bytes at the start of a payload that are fields; the others have none."""
+REGISTER_VALUE = 2
+"""Where the value of WRITE_REGISTER starts. Its first byte is kept with a weight's last: its own
+place, the high byte of a unit, is one that small networks have no registers for."""
 FIRST_WEIGHT = 5
 """Where the first weight of WRITE_WEIGHTS stands in the payload."""
 
@@ -37,6 +40,8 @@ class Commands(wiring.Component):
     ----------
     formats
         Ranges, number of classes, and what INFO says.
+    learns
+        Whether the core can; else TRAIN and the register that turns learning on are refused.
 
     Members
     -------
@@ -44,25 +49,25 @@ class Commands(wiring.Component):
         Taken when its reply has been sent.
     i : In(stream.Signature(PAYLOAD))
         The payload of `request`.
-    header : Out(stream.Signature(HEADER)), o : Out(stream.Signature(PAYLOAD))
-        The reply; the header is taken with its last byte.
+    header : Out(stream.Signature(HEADER)), o : Out(CONTENT)
+        The reply; the header is taken when its last byte is on its way.
     core : In(core_signature(formats.answer))
         The core's ports, mirrored.
     reset : Out(1)
         1 for a clock: start the core anew.
 
-    A beat of a sample per clock; a weight every five clocks at most, since the line is slower.
-    About 400 cells, the check and the reply's payload among them.
+    A beat of a sample every second clock; weights as fast as the line takes them. About 290 cells,
+    the check and the reply's payload among them.
     """
 
-    def __init__(self, formats: FormattedNetwork) -> None:
-        self.formats = formats
+    def __init__(self, formats: FormattedNetwork, learns: bool = True) -> None:
+        self.formats, self.learns = formats, learns
         super().__init__(
             {
                 "request": In(stream.Signature(REQUEST)),
                 "i": In(stream.Signature(PAYLOAD)),
                 "header": Out(stream.Signature(HEADER)),
-                "o": Out(stream.Signature(PAYLOAD)),
+                "o": Out(CONTENT),
                 "core": In(core_signature(formats.answer)),
                 "reset": Out(1),
             }
@@ -71,32 +76,35 @@ class Commands(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         opcode = self._opcode
-        error = Signal(3)
+        refused = Signal()
+        error = Mux(refused, FrameError.VALUE, self.request.payload.error)
         fields = Signal(FIELDS)
-        index = Signal(3)  # of the field's next byte
+        index = Signal(INDEX_BITS)  # of the field's next byte
         used_up = Signal()  # the payload's last byte is among the fields
 
-        m.submodules.check = check = RequestCheck(self.formats)
-        # All fields are there a clock before the state CHECK: time for the check's long path.
-        passed = Signal()
-        m.d.sync += passed.eq(check.ok)
+        m.submodules.check = check = RequestCheck(self.formats, self.learns)
         m.submodules.reply = reply = ReplyPayload(self.formats)
         wiring.connect(m, wiring.flipped(self.o), reply.o)
         m.d.comb += [
             check.opcode.eq(opcode),
+            check.length.eq(self.request.payload.length),
+            check.valid.eq(self.i.valid & self.i.ready),
+            check.index.eq(index),
+            check.data.eq(self.i.payload.data),
             check.fields.eq(fields),
-            check.count.eq(self._count(fields)),
             reply.opcode.eq(self.request.payload.opcode),
             reply.error.eq(error),
-            reply.count.eq(fields.weights.value),
-            self.header.payload.opcode.eq(Mux(error != 0, Opcode.ERROR, opcode | REPLY)),
+            self.header.payload.opcode.eq(self.request.payload.opcode),
+            self.header.payload.refused.eq(error != 0),
             self.header.payload.length.eq(reply.length),
+            self.header.payload.empty.eq(reply.empty),
         ]
         self._core_ports(m, reply, fields)
+        self._row(m, fields, reply)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [error.eq(self.request.payload.error), index.eq(0)]
-                m.d.sync += self.core.drain.eq(0)
+                m.d.comb += check.clear.eq(1)
+                m.d.sync += [index.eq(0), refused.eq(0), self.core.drain.eq(0)]
                 with m.If(self.request.valid):
                     m.next = "FIELDS"
                     with m.If(self.request.payload.error != 0):
@@ -104,8 +112,8 @@ class Commands(wiring.Component):
             self._fields_state(m, fields, index, used_up)
             with m.State("CHECK"):
                 self._dispatch(m)
-                with m.If(~passed):
-                    m.d.sync += error.eq(FrameError.VALUE)
+                with m.If(~check.ok):
+                    m.d.sync += refused.eq(1)
                     m.next = "REPLY"
             with m.State("SAMPLE"):
                 m.d.comb += [self.core.i.valid.eq(self.i.valid), self.i.ready.eq(self.core.i.ready)]
@@ -139,6 +147,8 @@ class Commands(wiring.Component):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
                     m.d.sync += fields.as_value().word_select(index, 8).eq(self.i.payload.data)
+                    with m.If(index == REGISTER_VALUE):
+                        m.d.sync += fields.weights.value[8:].eq(self.i.payload.data)
                     m.d.sync += [index.eq(index + 1), used_up.eq(self.i.payload.last)]
 
     def _dispatch(self, m) -> None:
@@ -164,15 +174,14 @@ class Commands(wiring.Component):
             with m.If(i_register.valid & i_register.ready):
                 m.next = "REPLY"
             with m.If(i_weight.valid & i_weight.ready):
-                self._next_input(m, fields)
                 m.next = "FIELDS"
                 with m.If(used_up):
                     m.next = "REPLY"
 
     def _reply_state(self, m, fields, reply) -> None:
         """The reply is sent; reads are made as it needs them, one at a time."""
-        o_weight, value = self.core.o_weight, fields.weights.value
-        asked = Signal()
+        asked, sent = Signal(), Signal()
+        m.d.sync += sent.eq(self.core.o_weight.valid & self.core.o_weight.ready)
         with m.State("REPLY"):
             m.d.comb += reply.active.eq(1)
             m.d.comb += [self.header.valid.eq(1), self.request.ready.eq(self.header.ready)]
@@ -182,10 +191,8 @@ class Commands(wiring.Component):
                     with m.If((self._opcode == opcode) & ~asked):
                         m.d.comb += port.valid.eq(1)
                         m.d.sync += asked.eq(port.ready)
-            with m.If(o_weight.valid & o_weight.ready):
-                self._next_input(m, fields)
-                m.d.sync += value[: len(self._row)].eq(value[: len(self._row)] - 1)
-                m.d.sync += asked.eq(reply.o.payload.last)
+            with m.If(sent):
+                m.d.sync += asked.eq(reply.final)
             with m.If(self.header.ready):
                 m.d.sync += asked.eq(0)
                 m.next = "IDLE"
@@ -195,21 +202,22 @@ class Commands(wiring.Component):
         """Of a request without error."""
         return self.request.payload.opcode[:OPCODE_BITS]
 
-    @property
-    def _row(self) -> range:
-        """Bits of an index into the longest row of weights; counters are no wider."""
-        return range(max(layer.fan_in for layer in self.formats.layers).bit_length())
-
-    def _next_input(self, m, fields) -> None:
-        low = fields.weights.input[: len(self._row)]
-        m.d.sync += low.eq(low + 1)
-
-    def _count(self, fields):
-        """Weights that the request is about."""
-        written = (self.request.payload.length - FIRST_WEIGHT)[1:]
-        written = written[: WRITE_WEIGHTS_MAX.bit_length()]
-        is_read = self._opcode == Opcode.READ_WEIGHTS
-        return Mux(is_read, fields.weights.value, written)
+    def _row(self, m, fields, reply) -> None:
+        """Walk along the row from the first input; after the last read, all are counted."""
+        bits = max(layer.fan_in for layer in self.formats.layers).bit_length()
+        first, count = fields.weights.input[:bits], fields.weights.value[:bits]
+        done = Signal(bits)
+        port, final = self.core.i_weight, Signal()
+        with m.If(port.valid & port.ready):
+            m.d.sync += done.eq(done + 1)
+        with m.If(self.request.ready):
+            m.d.sync += done.eq(0)
+        m.d.sync += final.eq(done == count)
+        m.d.comb += [
+            port.payload.input.eq(first + done),
+            reply.count.eq(count),
+            reply.final.eq(final),
+        ]
 
     def _core_ports(self, m, reply, fields) -> None:
         """Everything on the core's side that needs no state."""
@@ -220,12 +228,13 @@ class Commands(wiring.Component):
             self.core.i.payload.learn.eq(opcode == Opcode.TRAIN),
             self.core.i_weight.payload.layer.eq(fields.weights.layer),
             self.core.i_weight.payload.unit.eq(fields.weights.unit),
-            self.core.i_weight.payload.input.eq(fields.weights.input),
             self.core.i_weight.payload.value.eq(fields.weights.value),
             self.core.i_weight.payload.write.eq(opcode == Opcode.WRITE_WEIGHTS),
             self.core.i_register.payload.layer.eq(fields.register.layer),
             self.core.i_register.payload.number.eq(fields.register.number),
-            self.core.i_register.payload.value.eq(fields.register.value),
+            self.core.i_register.payload.value.eq(
+                Cat(fields.weights.value[8:], fields.register.value[8:])
+            ),
             self.core.i_register.payload.write.eq(opcode == Opcode.WRITE_REGISTER),
         ]
         for source, sink in (

@@ -24,7 +24,8 @@ class LocalError(wiring.Component):
         Scores, in order of class.
     label, label_score, learn
         Of the sample: its class, that one's score, for the pairwise hinge, and whether it is to be
-        learnt. Stable until the clock behind the last score, with `learn` until `done`.
+        learnt. Stable from the clock before the first score until the clock behind the last one,
+        with `learn` until `done`.
     margin
         Unsigned raw score units.
     done

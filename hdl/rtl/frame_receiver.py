@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from amaranth import Cat, Module, Signal
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -62,7 +62,8 @@ class FrameReceiver(wiring.Component):
     Members
     -------
     i : In(stream.Signature(8))
-        From the line. Bytes that come while a request waits or is served are dropped.
+        From the line, one at most every second clock. Bytes that come while a request waits or is
+        served are dropped.
     request : Out(stream.Signature(REQUEST))
         Stays until it is taken, which says that it has been served.
     o : Out(stream.Signature(PAYLOAD))
@@ -91,12 +92,13 @@ class FrameReceiver(wiring.Component):
         m.submodules.buffer = buffer = RequestBuffer(max_payload(self.inputs))
         wiring.connect(m, wiring.flipped(self.o), buffer.o)
         request = Signal(REQUEST)
-        take = self.i.valid & self.i.ready
+        take, taken = self.i.valid & self.i.ready, Signal()
+        m.d.sync += taken.eq(take)
         m.d.comb += [
-            self.i.ready.eq(1),
+            self.i.ready.eq(~taken),
             timer.restart.eq(take),
             header.opcode.eq(request.opcode),
-            header.length.eq(request.length),
+            header.byte.eq(self.i.payload),
             buffer.data.eq(self.i.payload),
             buffer.length.eq(request.length),
             self.crc.data.eq(self.i.payload),
@@ -108,7 +110,7 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += [request.opcode.eq(0), request.error.eq(0)]
                 with m.If(take & (self.i.payload == SYNC)):
                     m.next = "OPCODE"
-            self._header_states(m, request, timer, header)
+            self._header_states(m, request, timer, header, buffer)
             self._payload_states(m, request, timer, buffer)
             with m.State("OFFER"):
                 m.d.comb += [self.request.valid.eq(1), buffer.read.eq(1)]
@@ -130,29 +132,37 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)
                 m.next = "OFFER"
 
-    def _header_states(self, m, request, timer, header) -> None:
+    def _header_states(self, m, request, timer, header, buffer) -> None:
         with self._byte(m, "OPCODE", request, timer):
             m.d.comb += self.crc.valid.eq(1)
             m.d.sync += request.opcode.eq(self.i.payload)
             m.next = "LENGTH-LOW"
-        for state, following in ("LENGTH-LOW", "LENGTH-HIGH"), ("LENGTH-HIGH", "HEADER"):
-            with self._byte(m, state, request, timer):
-                m.d.comb += self.crc.valid.eq(1)
-                m.d.sync += request.length.eq(Cat(request.length[8:], self.i.payload))
-                m.next = following
-        with m.State("HEADER"):
-            m.d.comb += self.i.ready.eq(0)
-            m.d.sync += request.error.eq(header.error)
+        with self._byte(m, "LENGTH-LOW", request, timer):
+            m.d.comb += self.crc.valid.eq(1)
+            m.d.sync += request.length[:8].eq(self.i.payload)
+            with m.If(~header.known):
+                m.d.sync += request.error.eq(FrameError.OPCODE)
+            with m.Elif(~header.fits):
+                m.d.sync += request.error.eq(FrameError.LENGTH)
+            m.next = "LENGTH-HIGH"
+        with self._byte(m, "LENGTH-HIGH", request, timer):
+            m.d.comb += [self.crc.valid.eq(1), header.high.eq(1)]
+            m.d.sync += request.length[8:].eq(self.i.payload)
+            with m.If(header.known & ~header.fits):
+                m.d.sync += request.error.eq(FrameError.LENGTH)
+            m.next = "HEADER"
+        with m.State("HEADER"):  # in the clock after a byte, when none is taken
             m.next = "PAYLOAD"
-            with m.If(header.error != 0):
+            with m.If(request.error != 0):
                 m.next = "OFFER"
+            with m.Elif(buffer.full):
+                m.next = "CRC-LOW"
 
     def _payload_states(self, m, request, timer, buffer) -> None:
         with m.State("PAYLOAD"):
             take = self.i.valid & self.i.ready
-            m.d.comb += [self.i.ready.eq(~buffer.full), buffer.write.eq(take)]
-            m.d.comb += self.crc.valid.eq(take)
-            with m.If(buffer.full):
+            m.d.comb += [buffer.write.eq(take), self.crc.valid.eq(take)]
+            with m.If(buffer.full):  # in the clock after a byte, when none is taken
                 m.next = "CRC-LOW"
             with m.Elif(timer.expired & ~take):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)

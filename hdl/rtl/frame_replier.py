@@ -2,16 +2,29 @@
 
 from contextlib import contextmanager
 
-from amaranth import Module
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.frames import SYNC
+from golden_model.spec.frames import REPLY, SYNC, Opcode
 from hdl.rtl.frame_crc import CRC_USER
-from hdl.rtl.request_buffer import PAYLOAD
 
-HEADER = data.StructLayout({"opcode": 8, "length": 16})
-"""What a reply starts with; `opcode` as it goes over the wire."""
+HEADER = data.StructLayout({"opcode": 8, "refused": 1, "length": 16, "empty": 1})
+"""What a reply starts with: the request's opcode and whether it is answered by an error, and the
+payload's length, `empty` if that is 0."""
+
+CONTENT = wiring.Signature(
+    {
+        "valid": Out(1),
+        "bit": Out(1),
+        "last": Out(1),
+        "position": In(3),
+        "shift": In(1),
+        "taken": In(1),
+    }
+)
+"""Bytes, bit by bit, the lowest first. While `valid` is 1, `bit` is the one at `position`; `shift`
+takes it, `taken` with it the last one of a byte, and `last` tells that no other byte follows."""
 
 
 class FrameReplier(wiring.Component):
@@ -20,57 +33,77 @@ class FrameReplier(wiring.Component):
     Members
     -------
     header : In(stream.Signature(HEADER))
-        Stays until it is taken, with the last byte of the reply.
-    i : In(stream.Signature(PAYLOAD))
-        As many bytes as `length` says, the last one marked; not looked at where that is 0.
+        Stays until it is taken, when the last byte of the reply is on its way.
+    i : In(CONTENT)
+        As many bytes as `length` says; not looked at if it is empty.
     o : Out(stream.Signature(8))
         To the line.
     crc : Out(CRC_USER)
 
-    Adds no clock to a byte of payload. About 65 cells.
+    A byte is collected in eight clocks, since choosing one bit at a time takes an eighth of the
+    multiplexers; the line is slower still. About 65 cells.
     """
 
     header: In(stream.Signature(HEADER))
-    i: In(stream.Signature(PAYLOAD))
+    i: In(CONTENT)
     o: Out(stream.Signature(8))
     crc: Out(CRC_USER)
 
     def elaborate(self, platform):
         m = Module()
-        header = self.header.payload
-        taken = self.o.valid & self.o.ready
-        m.d.comb += self.crc.data.eq(self.o.payload)
+        position, bit, valid = Signal(3), Signal(), Signal(init=1)
+        shift, whole = valid & ~self.o.valid, position == 7
+        sent = self.o.valid & self.o.ready
+        with m.If(sent):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(shift):
+            m.d.sync += [
+                self.o.payload.eq(Cat(self.o.payload[1:], bit)),
+                self.o.valid.eq(whole),
+                position.eq(position + 1),
+            ]
+        m.d.comb += [self.crc.data.eq(self.o.payload), self.i.position.eq(position)]
 
         @contextmanager
-        def byte(state, value, valid=1):
-            """A state that sends a byte, and what follows when it is taken."""
+        def byte(state, value):
+            """A state that collects a byte once the one before is sent, and where it leads."""
             with m.State(state):
-                m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(value)]
-                with m.If(taken):
+                m.d.comb += bit.eq(value if len(value) == 1 else value.bit_select(position, 1))
+                with m.If(shift & whole):
                     yield
 
-        with m.FSM():
-            with byte("SYNC", SYNC, valid=self.header.valid):
-                m.d.comb += self.crc.start.eq(1)
+        fsm = self._states(m, byte)
+        m.d.comb += [
+            # The check takes a byte as it is sent, which is in the state of the byte after it.
+            self.crc.start.eq(fsm.ongoing("OPCODE")),
+            self.crc.valid.eq(sent & ~fsm.ongoing("SYNC") & ~fsm.ongoing("CRC-HIGH")),
+            self.header.ready.eq(fsm.ongoing("CRC-HIGH") & shift & whole),
+            self.i.shift.eq(fsm.ongoing("PAYLOAD") & shift),
+            self.i.taken.eq(self.i.shift & whole),
+        ]
+        with m.If(fsm.ongoing("SYNC")):
+            m.d.comb += valid.eq(self.header.valid)
+        with m.If(fsm.ongoing("PAYLOAD")):
+            m.d.comb += valid.eq(self.i.valid)
+        return m
+
+    def _states(self, m, byte):
+        header = self.header.payload
+        with m.FSM() as fsm:
+            with byte("SYNC", Const(SYNC, 8)):
                 m.next = "OPCODE"
-            with byte("OPCODE", header.opcode):
-                m.d.comb += self.crc.valid.eq(1)
+            with byte("OPCODE", Mux(header.refused, Opcode.ERROR, header.opcode | REPLY)):
                 m.next = "LENGTH-LOW"
             with byte("LENGTH-LOW", header.length[:8]):
-                m.d.comb += self.crc.valid.eq(1)
                 m.next = "LENGTH-HIGH"
             with byte("LENGTH-HIGH", header.length[8:]):
-                m.d.comb += self.crc.valid.eq(1)
                 m.next = "PAYLOAD"
-                with m.If(header.length == 0):
+                with m.If(header.empty):
                     m.next = "CRC-LOW"
-            with byte("PAYLOAD", self.i.payload.data, valid=self.i.valid):
-                m.d.comb += [self.crc.valid.eq(1), self.i.ready.eq(1)]
-                with m.If(self.i.payload.last):
-                    m.next = "CRC-LOW"
+            with byte("PAYLOAD", self.i.bit), m.If(self.i.last):
+                m.next = "CRC-LOW"
             with byte("CRC-LOW", self.crc.crc[:8]):
                 m.next = "CRC-HIGH"
             with byte("CRC-HIGH", self.crc.crc[8:]):
-                m.d.comb += self.header.ready.eq(1)
                 m.next = "SYNC"
-        return m
+        return fsm

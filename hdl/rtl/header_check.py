@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.frames import WRITE_WEIGHTS_MAX, FrameError, Opcode
+from golden_model.spec.frames import WRITE_WEIGHTS_MAX, Opcode
 
 SERVED = tuple(opcode for opcode in Opcode if opcode is not Opcode.ERROR)
 OPCODE_BITS = max(SERVED).bit_length()
@@ -26,16 +26,9 @@ def request_length(opcode: Opcode, inputs: int) -> range:
     return range(length, length + 1)
 
 
-def within(length, allowed: range):
-    """``length in allowed``, every second number; compared at the width of the largest."""
-    bits = allowed[-1].bit_length()
-    low = length[1:bits]
-    above = (low >= allowed[0] >> 1) & (low <= allowed[-1] >> 1)
-    return above & (length[bits:] == 0) & (length[0] == allowed[0] % 2)
-
-
 class HeaderCheck(wiring.Component):
-    """What is wrong with a request's opcode and length; combinational.
+    """Whether a request's opcode is known and its length one that the opcode has, byte by byte;
+    combinational.
 
     Parameters
     ----------
@@ -45,28 +38,34 @@ class HeaderCheck(wiring.Component):
     Members
     -------
     opcode : In(8)
-    length : In(16)
-    error : Out(3)
-        0, OPCODE or LENGTH.
+    high : In(1), byte : In(8)
+        The low or the high byte of the length.
+    known : Out(1)
+        `opcode` is one of a request.
+    fits : Out(1)
+        If so, `byte` is right.
+
+    About 15 cells.
     """
 
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
-        super().__init__({"opcode": In(8), "length": In(16), "error": Out(3)})
+        super().__init__(
+            {"opcode": In(8), "high": In(1), "byte": In(8), "known": Out(1), "fits": Out(1)}
+        )
 
     def elaborate(self, platform):
         m = Module()
-        exact = Signal(16)
-        fits = Signal()
-        m.d.comb += [fits.eq(self.length == exact), self.error.eq(Mux(fits, 0, FrameError.LENGTH))]
-        with m.Switch(self.opcode):
+        exact = Signal(8)
+        m.d.comb += [self.known.eq(self.opcode.matches(*SERVED)), self.fits.eq(self.byte == exact)]
+        with m.Switch(self.opcode[:OPCODE_BITS]):
             for opcode in SERVED:
                 allowed = request_length(opcode, self.inputs)
                 with m.Case(opcode):
-                    if len(allowed) == 1:
-                        m.d.comb += exact.eq(allowed[0])
-                    else:
-                        m.d.comb += fits.eq(within(self.length, allowed))
-            with m.Default():
-                m.d.comb += self.error.eq(FrameError.OPCODE)
+                    m.d.comb += exact.eq(Mux(self.high, allowed[-1] >> 8, allowed[0] & 0xFF))
+                    if len(allowed) > 1:  # every second number, below 256
+                        odd, above = allowed[0] % 2, self.byte[1:] >= allowed[0] >> 1
+                        below = self.byte[1:] <= allowed[-1] >> 1
+                        with m.If(~self.high):
+                            m.d.comb += self.fits.eq((self.byte[0] == odd) & above & below)
         return m

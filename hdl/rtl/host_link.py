@@ -29,11 +29,13 @@ class HostLink(wiring.Component):
         The network behind it.
     timeout
         Clocks of silence that end an unfinished frame; see :func:`timeout_clocks`.
+    learns
+        Whether the core can; else TRAIN and a 1 for the register LEARN are refused with VALUE.
 
     Members
     -------
     i : In(stream.Signature(8))
-        Bytes from the line, always taken.
+        Bytes from the line, one at most every second clock.
     o : Out(stream.Signature(8))
         Bytes to the line.
     core : In(core_signature(formats.answer))
@@ -41,13 +43,13 @@ class HostLink(wiring.Component):
     reset : Out(1)
         1 for a clock: start the core anew.
 
-    One memory of :func:`~golden_model.spec.frames.max_payload` bytes. A sample goes to the core at
-    one beat per clock as soon as its frame has been checked. About 700 cells of an iCE40 with two
-    layers of 784 and 64 inputs.
+    One memory of :func:`~golden_model.spec.frames.max_payload` bytes, and a small one of limits. A
+    sample goes to the core at one beat every second clock as soon as its frame has been checked.
+    About 600 cells of an iCE40 with two layers of 784 and 64 inputs.
     """
 
-    def __init__(self, formats: FormattedNetwork, timeout: int) -> None:
-        self.formats, self.timeout = formats, timeout
+    def __init__(self, formats: FormattedNetwork, timeout: int, learns: bool = True) -> None:
+        self.formats, self.timeout, self.learns = formats, timeout, learns
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -61,7 +63,7 @@ class HostLink(wiring.Component):
         m = Module()
         m.submodules.crc = crc = FrameCrc()
         m.submodules.receiver = receiver = FrameReceiver(self.formats.network.inputs, self.timeout)
-        m.submodules.commands = commands = Commands(self.formats)
+        m.submodules.commands = commands = Commands(self.formats, self.learns)
         m.submodules.replier = replier = FrameReplier()
         wiring.connect(m, receiver.crc, crc.receiver)
         wiring.connect(m, replier.crc, crc.replier)
@@ -72,5 +74,5 @@ class HostLink(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), receiver.i)
         wiring.connect(m, wiring.flipped(self.o), replier.o)
         wiring.connect(m, wiring.flipped(self.core), commands.core)
-        m.d.comb += self.reset.eq(commands.reset)
+        m.d.comb += [crc.replying.eq(commands.header.valid), self.reset.eq(commands.reset)]
         return m

@@ -45,15 +45,16 @@ class RegisterFile(wiring.Component):
     Members
     -------
     i, o
-        Requests, and the values read, in order; see :func:`hdl.rtl.ports.core_signature`.
+        Requests, and the values read, in order; see :func:`hdl.rtl.ports.core_signature`. Only
+        while no event happens: requests one after another hold the slots up.
     events
         Of each layer, in the order of `EVENTS`.
     registers
         Of each layer, by name.
 
-    Throughput: a request in PHASES clocks. Latency: PHASES clocks more; the first round takes 36
-    for each layer. Cost: a memory of 16 words of 32 bits for each layer, about 110 cells and 70 for
-    each layer.
+    Throughput: a write in PHASES clocks, a read in twice as many. Latency: PHASES clocks more; the
+    first round takes 36 for each layer. Cost: a memory of 16 words of 32 bits for each layer, about
+    110 cells and 70 for each layer.
     """
 
     def __init__(self, formats: FormattedNetwork) -> None:

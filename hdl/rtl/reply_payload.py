@@ -1,19 +1,21 @@
 """What a reply says: the core's answers as bytes."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import VERSION, Opcode
+from hdl.rtl.frame_replier import CONTENT
 from hdl.rtl.header_check import OPCODE_BITS
 from hdl.rtl.ports import score_layout
-from hdl.rtl.request_buffer import PAYLOAD
 
-SCORE_BYTES = 4
-REGISTER_BYTES = 4
+WORD_BYTES = 4
+"""Of a score or a register."""
 WEIGHT_BYTES = 2
-ERROR_BYTES = 2
+
+REFUSED = Opcode.TRAIN
+"""Kind of a reply that says why not; TRAIN leaves the number free, since it answers like INFER."""
 
 
 def info_bytes(formats: FormattedNetwork) -> bytes:
@@ -25,7 +27,7 @@ def info_bytes(formats: FormattedNetwork) -> bytes:
 
 
 class ReplyPayload(wiring.Component):
-    """Chooses and cuts into bytes what a reply carries.
+    """Chooses and cuts into bits what a reply carries.
 
     Parameters
     ----------
@@ -39,16 +41,21 @@ class ReplyPayload(wiring.Component):
     error : In(3)
         Of the request; if it is not 0 the reply says so instead of anything else.
     count : In(16)
-        Weights still to be sent.
+        Weights to be sent.
+    final : In(1)
+        Of them, this is the last.
     active : In(1)
         Held while the reply is sent, 0 for a clock at least between replies.
     i_score, i_weight, i_register
         As they come from the core; a beat is taken with its last byte.
     length : Out(16)
-        Bytes that the reply will have, while `count` still counts all weights.
-    o : Out(stream.Signature(PAYLOAD))
+        Bytes of the reply.
+    empty : Out(1)
+        1 if these are none.
+    o : Out(CONTENT)
 
-    One byte per clock, latency 0. About 150 cells.
+    `opcode` and `error` stand a clock before anything is looked at. One bit per clock, latency 0.
+    About 130 cells.
     """
 
     def __init__(self, formats: FormattedNetwork) -> None:
@@ -58,80 +65,115 @@ class ReplyPayload(wiring.Component):
                 "opcode": In(8),
                 "error": In(3),
                 "count": In(16),
+                "final": In(1),
                 "active": In(1),
                 "i_score": In(stream.Signature(score_layout(formats.answer))),
                 "i_weight": In(stream.Signature(16)),
                 "i_register": In(stream.Signature(32)),
                 "length": Out(16),
-                "o": Out(stream.Signature(PAYLOAD)),
+                "empty": Out(1),
+                "o": Out(CONTENT),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        kind = Signal(OPCODE_BITS)
         index = Signal(4)  # of the byte within its word
-        word_end = Signal()
+        loaded, word_end = Signal(), Signal()
+        m.d.sync += kind.eq(self.opcode)
         with m.If(self.error != 0):
-            m.d.comb += [
-                self.length.eq(ERROR_BYTES),
-                self.o.valid.eq(1),
-                self.o.payload.data.eq(Mux(index[0], self.opcode, self.error)),
-                self.o.payload.last.eq(index[0]),
-            ]
-        with m.Else(), m.Switch(self.opcode[:OPCODE_BITS]):
+            m.d.sync += kind.eq(REFUSED)
+        with m.Elif(self.opcode[:OPCODE_BITS] == Opcode.TRAIN):
+            m.d.sync += kind.eq(Opcode.INFER)
+        word = self._shift_register(m, kind, loaded, word_end)
+        with m.Switch(kind):
+            with m.Case(REFUSED):
+                self._refusal(m, index)
             with m.Case(Opcode.INFO):
                 self._info(m, index)
-            with m.Case(Opcode.INFER, Opcode.TRAIN):
-                self._scores(m, index, word_end)
+            with m.Case(Opcode.INFER):
+                self._scores(m, index, word, loaded, word_end)
             with m.Case(Opcode.READ_WEIGHTS):
-                m.d.comb += self.length.eq(self.count * WEIGHT_BYTES)
-                self._word(m, index, self.i_weight, WEIGHT_BYTES, word_end)
-                m.d.comb += self.o.payload.last.eq(word_end & (self.count == 1))
+                m.d.comb += [
+                    self.length.eq(self.count * WEIGHT_BYTES),
+                    self.o.valid.eq(loaded),
+                    self.o.bit.eq(word),
+                    self.o.last.eq(word_end & self.final),
+                    word_end.eq(index[0]),
+                ]
             with m.Case(Opcode.READ_REGISTER):
-                m.d.comb += self.length.eq(REGISTER_BYTES)
-                self._word(m, index, self.i_register, REGISTER_BYTES, word_end)
-                m.d.comb += self.o.payload.last.eq(word_end)
+                m.d.comb += [
+                    self.length.eq(WORD_BYTES),
+                    self.o.valid.eq(loaded),
+                    self.o.bit.eq(word),
+                    self.o.last.eq(word_end),
+                    word_end.eq(index[:2] == WORD_BYTES - 1),
+                ]
+            with m.Default():
+                m.d.comb += self.empty.eq(1)
         with m.If(~self.active):
             m.d.sync += index.eq(0)
-        with m.Elif(self.o.valid & self.o.ready):
+        with m.Elif(self.o.taken):
             m.d.sync += index.eq(Mux(word_end, 0, index + 1))
         return m
 
+    def _shift_register(self, m, kind, loaded, word_end):
+        """The lowest bit of what is left of a beat; the beat is taken with its last bit."""
+        word, score = Signal(8 * WORD_BYTES), self.i_score.payload.score
+        after = Signal.like(word)
+        sign = len(score) - 1
+        m.d.comb += [
+            after.eq(word[1:]),
+            after[sign].eq(Mux(kind == Opcode.INFER, word[sign], word[sign + 1])),
+        ]
+        # Between beats it is 0, so that one is loaded by an OR: cheaper than by a multiplexer.
+        for source, value, opcode in (
+            (self.i_score, score, Opcode.INFER),
+            (self.i_weight, self.i_weight.payload, Opcode.READ_WEIGHTS),
+            (self.i_register, self.i_register.payload, Opcode.READ_REGISTER),
+        ):
+            mine = kind == opcode
+            load = (mine & source.valid & ~loaded).replicate(len(value))
+            after = after | (Value.cast(value).as_unsigned() & load)
+            m.d.comb += source.ready.eq(mine & self.o.taken & word_end)
+            with m.If(load[0]):
+                m.d.sync += loaded.eq(1)
+        with m.If(self.o.shift | ~loaded):
+            m.d.sync += word.eq(after)
+        with m.If(~self.active | (self.o.taken & word_end)):
+            m.d.sync += [word.eq(0), loaded.eq(0)]
+        return word[0]
+
+    def _refusal(self, m, index) -> None:
+        """The error, then the opcode."""
+        content = Mux(index[0], self.opcode, self.error).bit_select(self.o.position, 1)
+        m.d.comb += [
+            self.length.eq(2),
+            self.o.valid.eq(1),
+            self.o.bit.eq(content),
+            self.o.last.eq(index[0]),
+        ]
+
     def _info(self, m, index) -> None:
+        """Bytes that are always the same."""
         content = info_bytes(self.formats)
+        bits = Const(int.from_bytes(content, "little"), 8 * len(content))
         m.d.comb += [
             self.length.eq(len(content)),
             self.o.valid.eq(1),
-            self.o.payload.last.eq(index == len(content) - 1),
-        ]
-        with m.Switch(index):
-            for position, value in enumerate(content):
-                with m.Case(position):
-                    m.d.comb += self.o.payload.data.eq(value)
-
-    def _word(self, m, index, source, size, word_end) -> None:
-        """A beat of `source`, lowest byte first."""
-        position = index[: (size - 1).bit_length()]
-        m.d.comb += [
-            self.o.valid.eq(source.valid),
-            self.o.payload.data.eq(source.payload.word_select(position, 8)),
-            word_end.eq(position == size - 1),
-            source.ready.eq(self.o.ready & word_end),
+            self.o.bit.eq(bits.bit_select(Cat(self.o.position, index), 1)),
+            self.o.last.eq(index == len(content) - 1),
         ]
 
-    def _scores(self, m, index, word_end) -> None:
+    def _scores(self, m, index, word, loaded, word_end) -> None:
         """Scores as 32 bits with their sign; one more byte, the class, ends the last one."""
         score = self.i_score.payload
-        sign = score.score[-1]
-        extended = Cat(score.score, sign.replicate(8 * SCORE_BYTES - len(score.score)))
-        with m.If(index[2]):
-            m.d.comb += self.o.payload.data.eq(score.best)
-        with m.Else():
-            m.d.comb += self.o.payload.data.eq(extended.word_select(index[:2], 8))
+        best = score.best.bit_select(self.o.position, 1)
         m.d.comb += [
-            self.length.eq(SCORE_BYTES * self.formats.network.classes + 1),
-            self.o.valid.eq(self.i_score.valid),
-            word_end.eq(Mux(score.last, index[2], index[:2] == SCORE_BYTES - 1)),
-            self.i_score.ready.eq(self.o.ready & word_end),
-            self.o.payload.last.eq(index[2]),
+            self.length.eq(WORD_BYTES * self.formats.network.classes + 1),
+            self.o.valid.eq(loaded),
+            self.o.bit.eq(Mux(index[2], best, word)),
+            self.o.last.eq(index[2]),
+            word_end.eq(Mux(score.last, index[2], index[:2] == WORD_BYTES - 1)),
         ]

@@ -29,7 +29,7 @@ class RequestBuffer(wiring.Component):
     read : In(1)
         Held while `o` may be read; never together with `write`.
     o : Out(stream.Signature(PAYLOAD))
-        One byte per clock; the first is there in the clock after `read` rose.
+        One byte every second clock; the first is there in the clock after `read` rose.
 
     One memory of `depth` bytes; about 35 cells.
     """
@@ -61,7 +61,7 @@ class RequestBuffer(wiring.Component):
             write.data.eq(self.data),
             write.en.eq(self.write),
             read.addr.eq(address),
-            read.en.eq(self.read & ~self.full & (~loaded | self.o.ready)),
+            read.en.eq(self.read & ~self.full & ~loaded),
             self.o.valid.eq(loaded),
             self.o.payload.data.eq(read.data),
             self.o.payload.last.eq(self.full),

@@ -29,7 +29,7 @@ class ScoreWalk(wiring.Component):
     o, class_
         Scores, in order of class, and whose it is.
     label_score
-        From the first score on: the label's, if it is read.
+        From the clock before the first score on: the label's, if it is read.
 
     Throughput: one score per clock. Latency: three clocks from `start` to the first, one more with
     the pairwise hinge. Cost: about 2 * score_bits + 20 cells.

@@ -66,29 +66,33 @@ class UartReceiver(wiring.Component):
         m = Module()
         rx = Signal(init=1)
         m.submodules += FFSynchronizer(self.rx, rx, init=1)
-        timer = Signal(range(self.divisor))
+        timer = Signal(range(self.divisor))  # since the edge that began the start bit, by bits
+        middle = timer == (self.divisor - 1) // 2
         # start, eight data bits and stop pass through; the marker tells when nine have passed
-        shift = Signal(10)
+        shift, first = Signal(10), Signal()
         marker = Const(1 << 9, 10)
 
         m.d.comb += self.o.payload.eq(shift[1:9])
+        m.d.sync += timer.eq(timer + 1)
+        with m.If(timer == self.divisor - 1):
+            m.d.sync += timer.eq(0)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
-            with m.State("IDLE"), m.If(~rx & (~self.o.valid | self.o.ready)):
-                m.d.sync += [timer.eq((self.divisor - 1) // 2 - 1), shift.eq(marker)]
-                m.next = "BITS"
-            with m.State("BITS"):
-                m.d.sync += timer.eq(timer - 1)
-                with m.If(timer == 0):
-                    m.d.sync += [timer.eq(self.divisor - 1), shift.eq(Cat(shift[1:], rx))]
-                    with m.If(shift[0]):  # this bit is the stop bit
-                        m.d.sync += self.o.valid.eq(rx)
-                        m.next = "IDLE"
-                        with m.If(~rx):
-                            m.next = "BREAK"
-                    with m.Elif((shift == marker) & rx):  # no start bit, a glitch
-                        m.next = "IDLE"
+            with m.State("IDLE"):
+                m.d.sync += [timer.eq(1), first.eq(1)]
+                with m.If(~rx & (~self.o.valid | self.o.ready)):
+                    m.d.sync += shift.eq(marker)
+                    m.next = "BITS"
+            with m.State("BITS"), m.If(middle):
+                m.d.sync += [shift.eq(Cat(shift[1:], rx)), first.eq(0)]
+                with m.If(shift[0]):  # this bit is the stop bit
+                    m.d.sync += self.o.valid.eq(rx)
+                    m.next = "IDLE"
+                    with m.If(~rx):
+                        m.next = "BREAK"
+                with m.Elif(first & rx):  # no start bit, a glitch
+                    m.next = "IDLE"
             with m.State("BREAK"), m.If(rx):
                 m.next = "IDLE"
         return m

@@ -1,4 +1,4 @@
-"""Collector: groups of sums in, one unit after another out."""
+"""Collector: groups of sums in, one unit after another out, their sample's tag beside them."""
 
 import random
 
@@ -7,11 +7,11 @@ from cocotb.triggers import ReadOnly
 
 from hdl.rtl.collector import Collector
 from sim.bench import Bench, Regime, Sink, clocks, start
-from sim.benches.harness import Group, packed
+from sim.benches.harness import Group, dense, packed
 
 SHAPES = [(1, 1), (5, 1), (8, 4), (7, 4), (3, 8)]
 """Units and PE."""
-BITS = 11
+LAYERS = [dense(3, units, 5) for units, _ in SHAPES]
 SAMPLES = 10
 
 BENCH = Bench(
@@ -19,8 +19,8 @@ BENCH = Bench(
     designs={
         "all": lambda: Group(
             **{
-                f"collector{n}": Collector(units=u, pe=p, bits=BITS)
-                for n, (u, p) in enumerate(SHAPES)
+                f"collector{n}": Collector(layer, pe=pe)
+                for n, (layer, (_, pe)) in enumerate(zip(LAYERS, SHAPES, strict=True))
             }
         )
     },
@@ -30,28 +30,38 @@ BENCH = Bench(
 @cocotb.test()
 @cocotb.parametrize(number=range(len(SHAPES)), regime=list(Regime))
 async def groups(dut, number, regime):
-    """Padding is left out, units are counted, and `release` comes with a group's last sum."""
+    """Padding is left out, units are counted, `release` comes with a group's last sum, and a tag
+    is taken with a sample's first group."""
     component = BENCH.component()
     await start(dut, component)
-    units, pe = SHAPES[number]
+    (units, pe), bits = SHAPES[number], LAYERS[number].accumulator_bits
     name, chance = f"collector{number}", random.Random(number)
     sink = Sink(dut, component, f"{name}_o", stall=regime.sink)
-    sums, valid, release, unit = (
-        getattr(dut, f"{name}_{port}") for port in ("sums", "sums_valid", "release", "unit")
+    sums, valid, release, unit, tag, begun, o_tag = (
+        getattr(dut, f"{name}_{port}")
+        for port in ("sums", "sums_valid", "release", "unit", "tag", "begun", "o_tag")
     )
     for _ in range(SAMPLES):
+        expected_tag = chance.getrandbits(len(tag))
         for first in range(0, units, pe):
             while regime.source and chance.random() < regime.source:
+                await ReadOnly()
+                assert not int(begun.value)
                 await clocks(dut, 1)
-            group = [chance.randrange(-1 << (BITS - 1), 1 << (BITS - 1)) for _ in range(pe)]
-            sums.value, valid.value = packed(group, BITS), 1
+            group = [chance.randrange(-1 << (bits - 1), 1 << (bits - 1)) for _ in range(pe)]
+            sums.value, valid.value = packed(group, bits), 1
+            tag.value = chance.getrandbits(len(tag)) if first else expected_tag
+            await ReadOnly()
+            assert int(begun.value) == (first == 0)
             await clocks(dut, 1)
-            sums.value, valid.value = chance.getrandbits(BITS * pe), 0
+            sums.value, valid.value = chance.getrandbits(bits * pe), 0
+            tag.value = chance.getrandbits(len(tag))
             kept = min(pe, units - first)
             moved = 0
             while moved < kept:
                 await ReadOnly()
                 assert int(unit.value) == first + moved
+                assert int(o_tag.value) == expected_tag
                 moved += int(sink.valid.value) and int(sink.ready.value)
                 assert int(release.value) == (moved == kept)
                 await clocks(dut, 1)

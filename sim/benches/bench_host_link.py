@@ -14,7 +14,7 @@ from boards.host.protocol import (
     encode,
     encode_weights,
 )
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import REPLY, SYNC, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Network, Readout
@@ -24,8 +24,8 @@ from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.frame_host import FrameHost
 from sim.benches.golden_core import GoldenCore
 
-TIMEOUT = 25
-"""Clocks; a real link waits TIMEOUT_MS."""
+TIMEOUT = 100
+"""Clocks, more than a refusal takes to send; a real link waits TIMEOUT_MS."""
 
 NETWORKS = {
     "two-layers": Network(
@@ -175,10 +175,10 @@ def bad_places(layer):
 
 def bad_registers(layer):
     """Registers that do not exist or cannot be written, and values they cannot take."""
-    unknown = (3, 15, 18, 32, 64, 128, 144, 255)
+    unknown = (3, 4, 8, 15, 24, 32, 64, 128, 144, 255)
     for number in unknown:
         yield Opcode.READ_REGISTER, REGISTER.pack(layer.index, number)
-    for number in (*unknown, *Counter):
+    for number in (*unknown, *Counter, *Activity):
         yield Opcode.WRITE_REGISTER, REGISTER.pack(layer.index, number) + VALUE.pack(0)
     limits = (layer.rate_shift_max, layer.margin_max, 1)
     for register, limit in zip(Register, limits, strict=True):

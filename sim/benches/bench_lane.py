@@ -7,6 +7,7 @@ import numpy as np
 
 from golden_model import rule
 from hdl.rtl.lane import Lane
+from hdl.rtl.matrix import NAME_TO_READ, NAME_TO_WRITE, name_to_sum
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, dense, folding, put, signed_of
 
@@ -15,8 +16,12 @@ LANES = {
     "cleared": (dense(20, 5, 10), folding(simd=4, clear_slot=True)),
     "soft": (dense(7, 3, 3, weight_bits=4), folding(hard_forward=False, hard_update=False)),
     "squared": (dense(9, 3, 4, loss="squared-hinge"), folding(simd=2, hard_forward=False)),
+    "inference": (dense(20, 5, 10), folding(simd=4, learns=False)),
+    "inference_cleared": (dense(9, 3, 4), folding(learns=False, clear_slot=True)),
 }
 CLOCKS = 1500
+LOAD, ARRIVE = NAME_TO_READ, NAME_TO_READ + 1
+"""Clocks from naming a word to the gradient and the last activation, and to the weight."""
 
 BENCH = Bench(
     module=__name__,
@@ -28,43 +33,76 @@ class Traffic:
     """What goes into a lane in each clock and what must come out, clock by clock.
 
     A sum is of a group of words; a group is followed by a slot for the clear where the folding
-    has one. Slots and all clocks behind a port's last use carry rubbish.
+    has one. Slots and all clocks in which a port is not used carry rubbish.
     """
 
     def __init__(self, name: str) -> None:
         layer, fold = LANES[name]
         chance = random.Random(name)
-        rate = chance.randrange(layer.rate_shift_max + 1)
-        scale = layer.rate_shift_max - rate
+        self.rate = chance.randrange(layer.rate_shift_max + 1)
         self.inputs: dict[int, dict[str, int]] = {}
         self.outputs: dict[int, dict[str, int]] = {}
         limit, largest = 1 << (layer.weight_bits - 1), layer.gradient_largest
-        clock, total, left = 0, 0, 0
+        sum_at = name_to_sum(fold)
+        if fold.clear_slot:
+            self._at(self.inputs, sum_at - 1, clear=1)  # as if a group ended before the first one
+        clock, total, left, d = 1, 0, 0, 0
         while clock < CLOCKS:
             begins = not left
-            left = left or chance.randint(1, fold.words(layer))
+            if begins:
+                left = chance.randint(1, fold.words(layer))
+                d = chance.choice([0, largest, -largest, chance.randint(-largest, largest)])
             weight = chance.choice([-limit, limit - 1, chance.randrange(-limit, limit)])
-            d = chance.choice([0, largest, -largest, chance.randint(-largest, largest)])
-            x, newest = chance.choice([0, 255, chance.randrange(256)]), chance.randrange(256)
-            row = np.array([[float(weight)]])
-            rule.update(row, np.array([float(x)]), np.array([float(d)]), rate, layer)
-            updated = int(row[0, 0])
-            total = updated * newest + (0 if begins else total)
+            newest = chance.choice([0, 255, chance.randrange(256)])
+            self._at(self.inputs, clock + ARRIVE, weight=weight)
+            if fold.learns:
+                weight = self._learn(chance, layer, fold, clock, weight, d, begins=begins)
+                self._at(self.outputs, clock + NAME_TO_WRITE, new_weight=weight)
+            total = weight * newest + (0 if begins else total)
             left -= 1
-            self._at(self.inputs, clock, weight=weight)
-            self._at(self.inputs, clock, gradient=d << (scale if fold.hard_update else 0))
-            self._at(self.inputs, clock, previous=x << (0 if fold.hard_update else scale))
-            self._at(self.inputs, clock + 4, newest=newest)
-            self._at(self.inputs, clock + 5, first=begins)
-            self._at(self.outputs, clock + 2, new_weight=updated)
-            self._at(self.outputs, clock + 6, sum=total)
-            clock += 1
+            self._at(self.inputs, clock + sum_at - 2, newest=newest)
+            self._at(self.inputs, clock + sum_at - 1, first=begins)
+            self._at(self.outputs, clock + sum_at, sum=total)
             if not left and fold.clear_slot:
-                self._at(self.inputs, clock + 5, clear=1)
+                self._at(self.inputs, clock + sum_at, clear=1)
                 clock += 1
+            clock += 1
+
+    def _learn(self, chance, layer, fold, clock, weight, d, *, begins) -> int:
+        """The weight as it is from now on: updated, or now and then replaced."""
+        scale = layer.rate_shift_max - self.rate
+        if begins:
+            operand = d << (scale if fold.hard_update else 0)
+            self._at(self.inputs, clock + LOAD, gradient=operand, load=1)
+        if chance.random() < 0.1:
+            limit = 1 << (layer.weight_bits - 1)
+            value = chance.randrange(-limit, limit)
+            self._at(self.inputs, clock + LOAD, previous=0)
+            self._at(self.inputs, clock + ARRIVE, replace=1, value=value)
+            return value
+        x = chance.choice([0, 255, chance.randrange(256)])
+        operand = x << (0 if fold.hard_update else scale)
+        self._at(self.inputs, clock + LOAD, previous=operand)
+        row = np.array([[float(weight)]])
+        rule.update(row, np.array([float(x)]), np.array([float(d)]), self.rate, layer)
+        return int(row[0, 0])
 
     def _at(self, events, clock, **values):
         events.setdefault(clock, {}).update(values)
+
+
+def drive(dut, name, chance, values):
+    """Values where there are any, elsewhere rubbish, but for what says that something is meant."""
+    fold = LANES[name][1]
+    rubbish = ["weight", "newest"] + ["gradient", "previous", "value"] * fold.learns
+    quiet = {"load": 0, "replace": 0} if fold.learns else {}
+    # Only one of the two begins a sum.
+    quiet["clear"] = 0 if fold.clear_slot else chance.getrandbits(1)
+    for role in rubbish:
+        port = getattr(dut, f"{name}_{role}")
+        put(port, chance.getrandbits(len(port)))
+    for role, value in (quiet | values).items():
+        put(getattr(dut, f"{name}_{role}"), int(value))
 
 
 @cocotb.test()
@@ -76,13 +114,8 @@ async def streaming(dut):
         getattr(dut, f"{name}_clear").value = 1
     await clocks(dut, 8)  # nothing but rubbish before the first clear
     for clock in range(CLOCKS):
-        for name, (_, fold) in LANES.items():
-            ports = {p: getattr(dut, f"{name}_{p}") for p in ("weight", "gradient", "newest")}
-            for port in ports.values():
-                put(port, chance.getrandbits(len(port)))
-            getattr(dut, f"{name}_clear").value = 0 if fold.clear_slot else chance.getrandbits(1)
-            for port, value in traffic[name].inputs.get(clock, {}).items():
-                put(getattr(dut, f"{name}_{port}"), int(value))
+        for name in LANES:
+            drive(dut, name, chance, traffic[name].inputs.get(clock, {}))
         await cocotb.triggers.Timer(1, "ns")
         for name in LANES:
             for port, value in traffic[name].outputs.get(clock, {}).items():

@@ -6,6 +6,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model import rule
 from golden_model.draws import initial_weights
+from hdl.passes.cycles import every_word, nonzero_words
 from hdl.rtl.matrix import Matrix
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding, lanes_of
@@ -24,6 +25,11 @@ MATRICES = {
     "sparse_spram": (
         dense(8, 3, 4, weight_bits=8, seed=6),
         folding(pe=1, simd=1, single_port=True, clear_slot=True, skip_zeros=True),
+    ),
+    "inference": (dense(6, 5, 3), folding(pe=2, simd=2, learns=False)),
+    "sparse_inference": (
+        dense(19, 5, 3),
+        folding(pe=1, simd=2, skip_zeros=True, single_port=True, learns=False),
     ),
 }
 SWEEPS = 14
@@ -45,12 +51,19 @@ class Control:
         self.chance = np.random.default_rng(11)
         self.stall = regime.sink
         self.source = Source(dut, component, f"{name}_i", stall=regime.source, seed=1)
-        self.gradients = Source(dut, component, f"{name}_i_gradient", stall=regime.source, seed=2)
+        if self.fold.learns:
+            stall = regime.source
+            self.gradients = Source(dut, component, f"{name}_i_gradient", stall=stall, seed=2)
         self.requests = Source(dut, component, f"{name}_i_weight", stall=regime.source, seed=3)
         self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=4)
         self.weights = initial_weights(self.layer).astype(np.float64).T
         self.sums: list[int] = []
+        self.words = {"read": 0, "written": 0}
+        """Read and written so far."""
+        self.flags = [False] * self.fold.words(self.layer)
+        """Words of the newest sample that are not zero."""
         cocotb.start_soon(self._take_sums())
+        cocotb.start_soon(self._count_words())
 
     def port(self, name):
         return getattr(self.dut, f"{self.name}_{name}")
@@ -71,11 +84,33 @@ class Control:
                 self.port("release").value = 1
                 await clocks(self.dut, 1)
 
+    async def _count_words(self):
+        while True:
+            await ReadOnly()
+            for event in self.words:
+                self.words[event] += int(self.port(event).value)
+            await FallingEdge(self.dut.clk)
+
+    def expected_words(self, x, update):
+        """Words that a sweep reads and writes; it makes `x` the newest sample, if there is one."""
+        layer, fold = self.layer, self.fold
+        groups, words, before = fold.groups(layer), fold.words(layer), self.flags
+        if x is not None:
+            padded = np.pad(x[:-1], (0, words * fold.simd - layer.inputs))
+            self.flags = padded.reshape(words, fold.simd).any(axis=1).tolist()
+        visits = every_word(layer, fold, update)
+        if fold.skip_zeros:
+            flags = [*self.flags[:-1], True], [*before[:-1], True]
+            visits = nonzero_words(*flags, update=update, forward=x is not None)
+        return {"read": groups * sum(map(len, visits)), "written": groups * sum(map(sum, visits))}
+
     async def sweep(self, x, gradient, rate):
         """One sweep; `x` for the sum and `gradient` for the update may be None."""
         self.port("forward").value = x is not None
-        self.port("update").value = gradient is not None
-        self.port("rate").value = rate
+        if self.fold.learns:
+            self.port("update").value = gradient is not None
+            self.port("rate").value = rate
+        words_before = self.words.copy()
         self.port("start").value = 1
         await clocks(self.dut, 1)
         self.port("start").value = 0
@@ -86,6 +121,8 @@ class Control:
             if not int(self.port("busy").value):
                 break
             await clocks(self.dut, 1)
+        moved = {event: count - words_before[event] for event, count in self.words.items()}
+        assert moved == self.expected_words(x, gradient is not None), f"{self.name}: words"
         expected = self.weights.T @ x if x is not None else []
         for _ in range(200):
             if len(self.sums) >= len(expected):
@@ -128,7 +165,7 @@ class Control:
                 self.update(before, pending, rate)
             await self.sweep(x.astype(np.float64), pending, rate)
             largest = 1 if number % 3 else layer.gradient_largest
-            learns = chance.random() < 0.7
+            learns = self.fold.learns and chance.random() < 0.7
             pending = chance.integers(-largest, largest + 1, layer.units) if learns else None
             before, rate = x.astype(np.float64), int(chance.integers(layer.rate_shift_max + 1))
             if pending is not None and chance.random() < 0.3:  # drained by a sweep of its own

@@ -1,13 +1,15 @@
 """Weight access: every weight drawn once after a reset, then single weights read and written."""
 
 import random
+from collections import deque
 
 import cocotb
 import numpy as np
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.draws import initial_weights
-from hdl.rtl.weight_access import WeightAccess
+from hdl.rtl.matrix import NAME_TO_WRITE
+from hdl.rtl.weight_access import READ_LATENCY, VALUE_LATENCY, WeightAccess
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Group, dense, folding, packed
 
@@ -24,7 +26,10 @@ BENCH = Bench(
 
 
 class Memory:
-    """A weight memory in Python, one clock of latency, filled with rubbish."""
+    """A weight memory in Python, filled with rubbish, behind the clocks that the matrix puts in.
+
+    A word is read for as long as it is asked for; what is written takes its way through the lanes.
+    """
 
     def __init__(self, dut, name) -> None:
         self.dut, self.name = dut, name
@@ -46,24 +51,29 @@ class Memory:
         return getattr(self.dut, f"{self.name}_{name}")
 
     async def _run(self):
+        named = deque([(0, 0, 0)] * (NAME_TO_WRITE + 1), maxlen=NAME_TO_WRITE + 1)
+        values = deque([0] * (NAME_TO_WRITE + 1 - VALUE_LATENCY), NAME_TO_WRITE + 1 - VALUE_LATENCY)
         while True:
             await ReadOnly()
-            enables, value = (
-                int(self.port("write_enable").value),
-                int(self.port("write_value").value),
+            named.appendleft(
+                (
+                    int(self.port("address").value),
+                    int(self.port("read").value),
+                    int(self.port("write").value),
+                )
             )
-            place, address = (int(self.port(f"{p}_address").value) for p in ("write", "read"))
-            reads = int(self.port("read_enable").value)
-            assert not (reads and enables), "read and write at a time"
-            await RisingEdge(self.dut.clk)
-            answer = packed(self.words[address], self.bits) if reads else 0
+            values.appendleft(int(self.port("value").value))
+            place, _, enables = named[-1]
             for lane in range(self.fold.lanes):
                 if enables >> lane & 1:
-                    self.words[place][lane] = value
+                    self.words[place][lane] = values[-1]
                     self.writes += 1
             await FallingEdge(self.dut.clk)
-            if reads:
-                self.port("read_data").value = answer
+            asked = [named[n] for n in range(READ_LATENCY)]
+            answer = self.chance.getrandbits(self.bits * self.fold.lanes)
+            if all(reads for _, reads, _ in asked):
+                answer = packed(self.words[asked[-1][0]], self.bits)
+            self.port("read_data").value = answer
 
     def weights(self):
         """What it holds, as the layer's weights."""
@@ -82,6 +92,7 @@ async def accesses(dut, name, regime):
     await start(dut, component)
     while not int(memory.port("initialised").value):
         await clocks(dut, 1)
+    await clocks(dut, NAME_TO_WRITE)
     expected = initial_weights(layer)
     assert np.array_equal(memory.weights(), expected)
     assert memory.writes >= layer.weight_count  # some may have happened under reset
@@ -99,5 +110,5 @@ async def accesses(dut, name, regime):
             answers.append(int(expected[unit, place]))
     assert await sink.take(len(answers)) == answers
     await source.sent()
-    await clocks(dut, 3)
+    await clocks(dut, NAME_TO_WRITE + 3)
     assert np.array_equal(memory.weights(), expected)

@@ -130,6 +130,11 @@ def packed(values, bits: int) -> int:
     return sum((int(value) & ((1 << bits) - 1)) << (bits * n) for n, value in enumerate(values))
 
 
+def tag(format, label: int, learn: int) -> int:
+    """A sample's tag, see :func:`hdl.rtl.ports.tag_layout`, as one number."""
+    return label | learn << (format.classes - 1).bit_length()
+
+
 def dense(inputs: int, units: int, classes: int, *, readout: bool = False, **settings):
     """Format of one layer; `settings` are of its learning table, or its ``weight_bits``.
 

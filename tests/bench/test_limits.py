@@ -1,10 +1,16 @@
 """What cannot be passed, and how a figure stands to it."""
 
+import numpy as np
 import pytest
 
+from bench.cases import Case
 from bench.figures import Figure
 from bench.limits import backpropagation, dense_limit, multipliers, slots
+from bench.observe import Observation
+from bench.traffic import moved
 from boards.budget import MultiplierKind
+from boards.registry import find_board
+from golden_model.spec.control import Activity
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Network, Readout
 from hdl.passes.stages import Folding, ScheduledNetwork
@@ -62,6 +68,33 @@ def test_what_backpropagation_moves():
     assert backpropagation([100, 10], "plain") == 440
     assert backpropagation([100, 10], "fused") == 330
     assert backpropagation([100, 10], "fused", first_read_backward=False) == 230
+
+
+def observation(**activities):
+    """Counts of each layer by activity, one list for each; all others 0."""
+    rows = [[activities.get(a.name.lower(), [0, 0])[layer] for a in Activity] for layer in (0, 1)]
+    return Observation(clocks=100.0, activity=np.array(rows))
+
+
+def test_ports_of_the_slowest_layer_limit_what_was_visited():
+    found = observation(words_read=[20, 50], words_written=[10, 45])
+    dual, single = folding(), folding(single_port=True)
+    assert found.port_limit(scheduled(dual, dual)) == 50
+    assert found.port_limit(scheduled(single, dual)) == 50
+    assert found.port_limit(scheduled(dual, single)) == 95
+
+
+def test_weights_moved_are_words_times_lanes():
+    # 6 x 12 weights in words of 4, 4 x 7 in words of 2, all read once and half of them written.
+    found = observation(words_read=[18, 14], words_written=[9, 7])
+    case = Case(board=find_board("icebreaker"), network=FORMATS.network)
+    schedule = scheduled(folding(2, 2), folding(1, 2))
+    read, written, plain, fused, strict = moved(case, schedule, found, "", once=1.0)
+    assert (read.value, read.share, read.met) == (1.0, 1.0, True)
+    assert written.value == 0.5
+    assert plain.value == pytest.approx(1.5 / 4)
+    assert fused.value == pytest.approx(1.5 / 3)
+    assert strict.value == pytest.approx(150 / (3 * 100 - 72))
 
 
 def test_share_and_goal_of_a_figure():

@@ -5,12 +5,14 @@ import itertools
 import pytest
 from amaranth.sim import Simulator
 
-from golden_model.spec.control import Counter, Register
+from boards.host.protocol import REGISTER, VALUE, WEIGHTS, Frame, encode
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.frames import FrameError, Opcode
+from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Loss, Network, Readout
 from hdl.rtl.header_check import HeaderCheck
+from hdl.rtl.host_link import HostLink
 from hdl.rtl.reply_payload import info_bytes
 from hdl.rtl.request_check import RequestCheck
 from hdl.rtl.uart import uart_divisor
@@ -50,22 +52,63 @@ def test_header(inputs):
         Opcode.READ_REGISTER: [2], Opcode.WRITE_REGISTER: [6], Opcode.RESET: [0],
     }  # fmt: skip
 
+    async def fits(context, high, byte):
+        context.set(check.high, high)
+        context.set(check.byte, byte)
+        await context.delay(1e-9)
+        return context.get(check.fits)
+
     async def case(context):
         for opcode in range(256):
+            context.set(check.opcode, opcode)
+            await context.delay(1e-9)
+            assert context.get(check.known) == (opcode in lengths), opcode
+        for opcode, allowed in lengths.items():
+            context.set(check.opcode, opcode)
             near = (inputs - 1, inputs, inputs + 1, inputs + 2)
-            tried = itertools.chain(*LINES, near) if opcode in lengths else (0, 7, inputs)
-            for length in tried:
-                context.set(check.opcode, opcode)
-                context.set(check.length, length)
-                await context.delay(1e-9)
-                expected = (
-                    FrameError.OPCODE
-                    if opcode not in lengths
-                    else (0 if length in lengths[Opcode(opcode)] else FrameError.LENGTH)
-                )
-                assert context.get(check.error) == expected, (opcode, length)
+            for length in itertools.chain(*LINES, near):
+                high, low = divmod(length, 256)
+                both = await fits(context, 0, low) and await fits(context, 1, high)
+                assert both == (length in allowed), (opcode, length)
 
     settled(check, [case])
+
+
+def judged(network, requests, learns=True):
+    """What the check says of requests, each an opcode and its fields, one after the other."""
+    check = RequestCheck(infer_formats(network), learns)
+    verdicts = []
+
+    async def bench(context):
+        for opcode, content, length in requests:
+            context.set(check.clear, 1)
+            await context.tick()
+            context.set(check.clear, 0)
+            context.set(check.opcode, opcode)
+            context.set(check.length, length)
+            context.set(check.valid, 1)
+            for index, byte in enumerate(content):
+                context.set(check.index, index)
+                context.set(check.data, byte)
+                await context.tick()
+                before = int.from_bytes(content[: index + 1], "little")
+                context.set(check.fields.as_value(), before)
+            context.set(check.valid, 0)
+            await context.tick()
+            verdicts.append(context.get(check.ok))
+
+    simulator = Simulator(check)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return verdicts
+
+
+def compare(network, cases, learns=True):
+    """`cases`: what the check must say -> request."""
+    verdicts = judged(network, [request for _, request in cases], learns)
+    for (expected, request), verdict in zip(cases, verdicts, strict=True):
+        assert verdict == expected, request
 
 
 def allowed(formats, layer, unit, first, count):
@@ -79,75 +122,106 @@ def allowed(formats, layer, unit, first, count):
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_weights_in_range(network):
     formats = infer_formats(network)
-    check = RequestCheck(formats)
-
-    async def case(context):
-        layers = range(len(formats.layers) + 1)
-        for layer in (*layers, 32, 128, 255):
-            shape = formats.layers[min(layer, len(formats.layers) - 1)]
-            units = (0, shape.units - 1, shape.units, 255, 256, 0x8000, 0xFFFF)
-            firsts = (0, 1, shape.inputs, shape.inputs + 1, 0x100, 0x8000, 0xFFFF)
-            counts = (0, 1, 2, shape.inputs, shape.inputs + 1, shape.inputs + 2, 0x8000, 0xFFFF)
-            for place in itertools.product(units, firsts, counts):
-                for opcode in (Opcode.READ_WEIGHTS, Opcode.WRITE_WEIGHTS):
-                    unit, first, count = place
-                    weights = {"layer": layer, "unit": unit, "input": first, "value": 0x5A5A}
-                    context.set(check.opcode, opcode)
-                    context.set(check.fields.weights, weights)
-                    context.set(check.count, count)
-                    await context.delay(1e-9)
-                    expected = allowed(formats, layer, *place)
-                    assert context.get(check.ok) == expected, (opcode, layer, place)
-
-    settled(check, [case])
+    cases = []
+    for layer in (*range(len(formats.layers) + 1), 255):
+        shape = formats.layers[min(layer, len(formats.layers) - 1)]
+        units = (0, shape.units - 1, shape.units, shape.units | 0x8000)
+        firsts = (0, 1, shape.inputs, shape.inputs + 1, 0x100, 0xFFFF)
+        counts = (0, 1, 2, shape.inputs, shape.inputs + 1, shape.inputs + 2, 64, 0x8000, 0xFFFF)
+        for unit, first, count in itertools.product(units, firsts, counts):
+            place = WEIGHTS.pack(layer, unit, first)
+            good = allowed(formats, layer, unit, first, count)
+            content = place + count.to_bytes(2, "little")
+            cases.append((good, (Opcode.READ_WEIGHTS, content, len(content))))
+            if 1 <= count <= WRITE_WEIGHTS_MAX:
+                request = Opcode.WRITE_WEIGHTS, place + b"\x5a\xa5", 5 + 2 * count
+                cases.append((good, request))
+    compare(network, cases)
 
 
-def takes(formats, opcode, layer, number, value):
+def takes(formats, opcode, layer, number, value, learns):
     """Whether a layer has this register or counter, and it can be read or take the value."""
     if layer >= len(formats.layers):
         return False
     shape = formats.layers[layer]
     if opcode == Opcode.READ_REGISTER:
-        return number in {*Register, *Counter}
-    limits = {0: shape.rate_shift_max, 1: shape.margin_max, 2: 1}
+        return number in {*Register, *Counter, *Activity}
+    limits = {0: shape.rate_shift_max, 1: shape.margin_max, 2: int(learns)}
     return number in limits and value <= limits[number]
 
 
+@pytest.mark.parametrize("learns", [True, False])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_registers_in_range(network):
+def test_registers_in_range(network, learns):
     formats = infer_formats(network)
-    check = RequestCheck(formats)
-
-    async def case(context):
-        for layer in (*range(len(formats.layers) + 1), 64, 255):
-            shape = formats.layers[min(layer, len(formats.layers) - 1)]
-            ends = (shape.rate_shift_max, shape.margin_max, 1)
-            values = {end + d for end in ends for d in (-1, 0, 1)} | {2**n for n in range(32)}
-            cases = [(n, v) for n in range(256) for v in ((0, 1) if n > 2 else sorted(values))]
-            for number, value in cases:
-                for opcode in (Opcode.READ_REGISTER, Opcode.WRITE_REGISTER):
-                    register = {"layer": layer, "number": number, "value": value}
-                    context.set(check.opcode, opcode)
-                    context.set(check.fields.register, register)
-                    await context.delay(1e-9)
-                    expected = takes(formats, opcode, layer, number, value)
-                    assert context.get(check.ok) == expected, (opcode, layer, number, value)
-
-    settled(check, [case])
+    cases = []
+    for layer in (*range(len(formats.layers) + 1), 255):
+        shape = formats.layers[min(layer, len(formats.layers) - 1)]
+        ends = (shape.rate_shift_max, shape.margin_max, 1)
+        values = {max(0, end + d) for end in ends for d in (-1, 0, 1)} | {2**n for n in range(32)}
+        for number in range(256):
+            place = REGISTER.pack(layer, number)
+            good = takes(formats, Opcode.READ_REGISTER, layer, number, 0, learns)
+            cases.append((good, (Opcode.READ_REGISTER, place, 2)))
+            for value in sorted(values) if number < 3 else (0,):
+                good = takes(formats, Opcode.WRITE_REGISTER, layer, number, value, learns)
+                cases.append((good, (Opcode.WRITE_REGISTER, place + VALUE.pack(value), 6)))
+    compare(network, cases, learns)
 
 
+@pytest.mark.parametrize("learns", [True, False])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_labels_in_range(network):
-    check = RequestCheck(infer_formats(network))
+def test_labels_in_range(network, learns):
+    cases = [
+        (learns and label < network.classes, (Opcode.TRAIN, bytes([label]), 1 + network.inputs))
+        for label in range(256)
+    ]
+    compare(network, cases, learns)
 
-    async def case(context):
-        for label in range(256):
-            context.set(check.opcode, Opcode.TRAIN)
-            context.set(check.fields.label, label)
-            await context.delay(1e-9)
-            assert context.get(check.ok) == (label < network.classes), label
 
-    settled(check, [case])
+def test_requests_without_fields_are_good():
+    opcodes = (Opcode.INFO, Opcode.INFER, Opcode.RESET)
+    compare(NETWORKS["three-layers"], [(True, (opcode, b"", 0)) for opcode in opcodes], False)
+
+
+def test_a_link_that_cannot_learn_refuses_to():
+    link = HostLink(infer_formats(NETWORKS["one-layer"]), 10_000, learns=False)
+    place = REGISTER.pack(0, Register.LEARN)
+    train = Frame(opcode=Opcode.TRAIN, payload=b"\0\7")
+    learn, freeze = (
+        Frame(opcode=Opcode.WRITE_REGISTER, payload=place + VALUE.pack(n)) for n in (1, 0)
+    )
+
+    async def until(context, signal, value):
+        """The value at the next clock in which the signal is 1."""
+        for _ in range(1000):
+            *_, found, now = await context.tick().sample(value, signal)
+            if now:
+                return found
+        raise AssertionError("nothing more comes")
+
+    async def bench(context):
+        context.set(link.core.idle, 1)
+        context.set(link.core.i_register.ready, 1)
+        context.set(link.o.ready, 1)
+        for request in (train, learn, freeze):
+            for byte in encode(request):
+                context.set(link.i.payload, byte)
+                context.set(link.i.valid, 1)
+                await until(context, link.i.ready, link.i.ready)
+                context.set(link.i.valid, 0)
+            reply = [await until(context, link.o.valid, link.o.payload)]
+            while len(reply) < 6 or len(reply) < 6 + reply[2]:
+                reply.append(await until(context, link.o.valid, link.o.payload))
+            expected = Frame(opcode=Opcode.ERROR, payload=bytes([FrameError.VALUE, request.opcode]))
+            if request is freeze:
+                expected = Frame(opcode=request.opcode | REPLY, payload=b"")
+            assert bytes(reply) == encode(expected)
+
+    simulator = Simulator(link)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
 
 
 def test_info_is_as_the_frames_say():
