@@ -21,6 +21,8 @@ class MemoryKind:
         One access per clock, read or write; else one read and one write.
     initialised
         Whether the bitstream can fill it.
+    slow
+        What is read comes so late that it wants a register before anything is done with it.
     """
 
     name: str
@@ -29,6 +31,7 @@ class MemoryKind:
     shapes: tuple[tuple[int, int], ...]
     single_port: bool
     initialised: bool
+    slow: bool = False
 
     def blocks_for(self, depth: int, width: int) -> int:
         """Blocks that a memory of `depth` words of `width` bits takes, in its best shape."""

@@ -1,6 +1,5 @@
 """The Gowin family and its boards."""
 
-
 from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 
 from boards.board import Board, Family

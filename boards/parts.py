@@ -38,6 +38,7 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
                 shapes=_18K_SHAPES,
                 single_port=False,
                 initialised=True,
+                slow=True,
             ),
         ),
     )
@@ -83,6 +84,7 @@ GW1NR_9C = Budget(
             shapes=_18K_SHAPES,
             single_port=False,
             initialised=True,
+            slow=True,
         ),
     ),
 )

@@ -166,7 +166,7 @@ MUTATIONS = (
     Mutation(
         name="memory of one port is read while it is written",
         module="matrix",
-        old="sweep.hold.eq(named[NAME_TO_WRITE - NAME_TO_READ] & fold.single_port)",
+        old="sweep.hold.eq(named[to_write - NAME_TO_READ] & fold.single_port)",
         new="sweep.hold.eq(0)",
     ),
     Mutation(

@@ -14,7 +14,8 @@ from golden_model.spec.network import Loss
 from hdl.passes.stages import CHUNK, Folding
 
 NAME_TO_READ, NAME_TO_WRITE = 1, 4
-"""Clocks from naming a word to its reading and writing; single-port memory does one of the two."""
+"""Clocks from naming a word to its reading and writing; single-port memory does one of the two. In
+slow memory all that follows the reading comes a clock later."""
 LOAD = 2
 """Clocks from the start of a sweep until the first entry of a visit map is there."""
 FILL = 2
@@ -27,7 +28,8 @@ dense sweep knows one chunk only."""
 
 def name_to_sum(folding: Folding) -> int:
     """Clocks from naming the last word of a group to the sums of its units."""
-    return (7 if folding.learns else 5) + (folding.simd - 1).bit_length()
+    lanes = (7 if folding.learns else 5) + folding.slow_memory
+    return lanes + (folding.simd - 1).bit_length()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,9 +113,8 @@ class Sweep:
     def _gate(self, clock: int, write: bool, gradients: int, credit: int) -> int:
         """Clock from `clock` on in which a word can be named."""
         while True:
-            held = (
-                self.folding.single_port and clock - NAME_TO_WRITE + NAME_TO_READ in self._written
-            )
+            written = clock + NAME_TO_READ - NAME_TO_WRITE - self.folding.slow_memory
+            held = self.folding.single_port and written in self._written
             if clock == self._pause or held:
                 clock += 1
             elif clock < gradients:
@@ -124,7 +125,7 @@ class Sweep:
                 break
         self.last = clock
         if write:
-            self._written = (*self._written[-2:], clock)
+            self._written = (*self._written[-3:], clock)
         return clock
 
 
@@ -225,16 +226,18 @@ class LayerTimeline:
 
     def _end(self, sweep: Sweep, judged: int) -> None:
         """The sweep is over when its last word is written, and what follows when it is judged."""
-        over = sweep.last + 1 + NAME_TO_WRITE * sweep.update
+        over = sweep.last + 1 + (NAME_TO_WRITE + self.folding.slow_memory) * sweep.update
         self._ready = max(over, judged) + 1
         self.activity[Activity.BUSY] += self._ready - sweep.start - sweep.blocked
         self.activity[Activity.BLOCKED] += sweep.blocked
 
     def _gradients(self) -> "_Gradients":
+        latency, per_unit = self.format.classes + 2, self._per_unit
+        if self.folding.parallel_classes:
+            latency = 4
         if self.readout:
-            return _Gradients(self._judged + 2, 2)
-        latency = 4 if self.folding.parallel_classes else self.format.classes + 2
-        return _Gradients(self._judged + latency, self._per_unit)
+            latency = per_unit = 2
+        return _Gradients(self._judged + latency, per_unit, 1 + self.folding.slow_memory)
 
     def _collect(self, group: int, held: int, next_free: int, emissions: list[int]) -> None:
         """Sums of a group, in the collector from clock `held` on, leave one by one."""
@@ -257,8 +260,8 @@ class LayerTimeline:
 class _Gradients:
     """When the gradient unit has the next group's gradients at hand."""
 
-    def __init__(self, first: int, per_unit: int) -> None:
-        self._out, self._per_unit, self._free = first, per_unit, 0
+    def __init__(self, first: int, per_unit: int, use: int) -> None:
+        self._out, self._per_unit, self._use, self._free = first, per_unit, use, 0
 
     def gathered(self, units: int) -> int:
         """Clock from which all gradients of the next group can be used."""
@@ -269,7 +272,7 @@ class _Gradients:
 
     def used(self, clock: int) -> None:
         """The group's first word was named in `clock`."""
-        self._free = clock + 1
+        self._free = clock + self._use
 
 
 def every_word(layer: DenseFormat, folding: Folding, update: bool) -> Visits:

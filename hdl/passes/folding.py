@@ -266,7 +266,10 @@ def _assign_memories(
             if needed <= left[kind.name]:
                 left[kind.name] -= needed
                 assigned[layer.index] = replace(
-                    foldings[layer.index], weight_memory=kind.name, single_port=kind.single_port
+                    foldings[layer.index],
+                    weight_memory=kind.name,
+                    single_port=kind.single_port,
+                    slow_memory=kind.slow,
                 )
                 break
         else:

@@ -29,8 +29,8 @@ class Folding:
         Units and inputs at a time, powers of two; a weight word holds pe x simd weights.
     weight_memory
         Kind of memory block that holds the weights.
-    single_port
-        That memory makes one access per clock.
+    single_port, slow_memory
+        That memory makes one access per clock; what is read from it passes through a register.
     hard_forward, hard_update
         Whether the products ``W * x`` and ``d * x`` use hard multipliers.
     classifier_rom
@@ -49,6 +49,7 @@ class Folding:
     simd: int
     weight_memory: str
     single_port: bool
+    slow_memory: bool = False
     hard_forward: bool = True
     hard_update: bool = True
     classifier_rom: bool = True

@@ -18,12 +18,13 @@ from hdl.rtl.weight_memory import WeightMemory
 
 NAME_TO_READ = 1
 NAME_TO_WRITE = 4
-"""Clocks from naming a word to reading and to writing it; see :class:`~hdl.rtl.lane.Lane`."""
+"""Clocks from naming a word to reading and to writing it; see :class:`~hdl.rtl.lane.Lane`. In slow
+memory all that follows the reading comes a clock later."""
 
 
 def name_to_sum(folding: Folding) -> int:
     """Clocks from naming a group's last word to the sums of its lanes."""
-    return 7 if folding.learns else 5
+    return (7 if folding.learns else 5) + folding.slow_memory
 
 
 class Matrix(wiring.Component):
@@ -136,14 +137,16 @@ class Matrix(wiring.Component):
                 buffer.repeat.eq(self.start & ~self.forward),
                 sweep.update.eq(self.update),
             ]
-        named = delayed(m, sweep.issue & sweep.write, NAME_TO_WRITE, name="named")
+        to_write = NAME_TO_WRITE + fold.slow_memory
+        named = delayed(m, sweep.issue & sweep.write, to_write, name="named")
         m.d.comb += [
             self.busy.eq(sweep.busy | Cat(named[1:]).any()),
-            self.written.eq(named[NAME_TO_WRITE]),
+            self.written.eq(named[to_write]),
             # The word named now would be read while that one is written.
-            sweep.hold.eq(named[NAME_TO_WRITE - NAME_TO_READ] & fold.single_port),
+            sweep.hold.eq(named[to_write - NAME_TO_READ] & fold.single_port),
         ]
-        lanes = self._lanes(m, sweep, buffer, memory.read_data)
+        weights = delayed(m, memory.read_data, fold.slow_memory, name="weights")[-1]
+        lanes = self._lanes(m, sweep, buffer, weights)
         self._share_memory(m, sweep, memory, access, lanes)
         self._collect_sums(m, sweep, lanes)
         return m
@@ -201,20 +204,22 @@ class Matrix(wiring.Component):
         layer, fold = self.format, self.folding
         scale = Signal(range(layer.rate_shift_max + 1))
         m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
-        gradients = self._gradients(m, sweep, scale)
-        load = Signal()
-        m.d.sync += load.eq(sweep.issue & sweep.first)
+        load = delayed(m, sweep.issue & sweep.first, 1 + fold.slow_memory, name="load")
+        previous = [
+            delayed(m, Mux(self.update, x, 0), fold.slow_memory, name=f"previous{place}")[-1]
+            for place, x in enumerate(buffer.previous)
+        ]
+        gradients = self._gradients(m, sweep, scale, Cat(load[1:-1]).any())
         for number, lane in enumerate(lanes):
             unit, place = divmod(number, fold.simd)
-            previous = Mux(self.update, buffer.previous[place], 0)
             m.d.comb += [
                 lane.gradient.eq(gradients[unit]),
-                lane.load.eq(load),
-                lane.previous.eq(previous << (0 if fold.hard_update else scale)),
+                lane.load.eq(load[-1]),
+                lane.previous.eq(previous[place] << (0 if fold.hard_update else scale)),
             ]
 
-    def _gradients(self, m, sweep, scale):
-        """Gradients of the group to come; lanes take them a clock behind its first word."""
+    def _gradients(self, m, sweep, scale, in_use):
+        """Gradients of the group to come; they stay while `in_use`, until the lanes take them."""
         layer, pe = self.format, self.folding.pe
         operand = signed(self.folding.gradient_operand_bits(layer))
         queue = Signal(data.ArrayLayout(operand, pe), reset_less=True)
@@ -223,7 +228,7 @@ class Matrix(wiring.Component):
         m.d.comb += [
             scaled.eq(self.i_gradient.payload << (scale if self.folding.hard_update else 0)),
             sweep.gradients.eq(count == pe),
-            self.i_gradient.ready.eq(~sweep.gradients),
+            self.i_gradient.ready.eq(~(sweep.gradients | in_use)),
         ]
         with m.If(self.i_gradient.valid & self.i_gradient.ready):
             m.d.sync += [
@@ -240,7 +245,8 @@ class Matrix(wiring.Component):
         Both name a word; what is written, be it drawn or learnt, passes through the lanes.
         """
         learns, count = self.folding.learns, len(lanes)
-        to_write = NAME_TO_WRITE if learns else VALUE_LATENCY
+        to_value = VALUE_LATENCY + self.folding.slow_memory
+        to_write = NAME_TO_WRITE + self.folding.slow_memory if learns else to_value
         word = Mux(sweep.busy, sweep.address, access.address)
         address = delayed(m, word, to_write, name="address")
         learnt = (sweep.issue & sweep.write).replicate(count)
@@ -256,7 +262,7 @@ class Matrix(wiring.Component):
                 Cat(lane.new_weight for lane in lanes) if learns else memory.read_data
             ),
         ]
-        replace = delayed(m, access.write.any(), VALUE_LATENCY, name="replace")[-1]
+        replace = delayed(m, access.write.any(), to_value, name="replace")[-1]
         for word, lane in zip(memory.write_data, lanes, strict=True):
             m.d.comb += word.eq(lane.new_weight if learns else access.value)
             if learns:

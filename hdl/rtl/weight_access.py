@@ -15,7 +15,7 @@ ROW_REQUEST = data.StructLayout({"unit": 16, "input": 16, "write": 1, "value": 1
 VALUE_LATENCY = 2
 """Clocks from naming a word to the value that is written to it."""
 READ_LATENCY = 4
-"""Clocks, at most, from naming a word to the word that is read."""
+"""Clocks, at most, from naming a word to the word that is read. Slow memory adds one to both."""
 
 
 class WeightAccess(wiring.Component):
@@ -39,7 +39,7 @@ class WeightAccess(wiring.Component):
     write, value
         Whether that word is written, for each lane; the value follows VALUE_LATENCY clocks later.
 
-    Throughput: one draw per clock; a request takes its group's number + 7 clocks.
+    Throughput: one draw per clock; a request takes its group's number + 8 clocks at most.
     Cost: about 120 cells with the generator.
     """
 
@@ -71,10 +71,11 @@ class WeightAccess(wiring.Component):
         m.d.comb += drawn.eq(generator.draw.as_signed())
         # The generator follows the walk through the weights, so that no value has to wait.
         drawing, last_draw = Signal(), Signal()
-        following = delayed(m, drawing, VALUE_LATENCY, name="drawing")
+        to_value = VALUE_LATENCY + self.folding.slow_memory
+        following = delayed(m, drawing, to_value, name="drawing")
         m.d.comb += [
             generator.next.eq(following[-1]),
-            generator.restart.eq(delayed(m, last_draw, VALUE_LATENCY, name="last_draw")[-1]),
+            generator.restart.eq(delayed(m, last_draw, to_value, name="last_draw")[-1]),
             self.initialised.eq(~Cat(following).any()),
             self.value.eq(Mux(following[-1], drawn, self.i.payload.value)),
         ]
@@ -88,7 +89,8 @@ class WeightAccess(wiring.Component):
         lane_unit, lane_input = unit % pe, input_ % simd
         address = base + input_ // simd
         lane = lane_unit * simd + lane_input
-        writing, waited = Signal(), Signal(range(READ_LATENCY - 1))
+        to_word = READ_LATENCY + self.folding.slow_memory
+        writing, waited = Signal(), Signal(range(to_word - 1))
         m.d.comb += [
             self.address.eq(address),
             self.write.eq(Mux(writing, 1 << lane, 0)),
@@ -129,7 +131,7 @@ class WeightAccess(wiring.Component):
             with m.State("FETCH"):
                 m.d.comb += self.read.eq(1)
                 m.d.sync += waited.eq(waited + 1)
-                with m.If(waited == READ_LATENCY - 2):
+                with m.If(waited == to_word - 2):
                     m.d.sync += waited.eq(0)
                     m.next = "ANSWER"
             with m.State("ANSWER"):

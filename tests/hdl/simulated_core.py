@@ -72,7 +72,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
     classes, layers = schedule.formats.network.classes, watched.component.layers
     ctx.set(watched.drain, 1)  # so that the counters wait for the first sample
     await _idle(ctx, watched)
-    await ctx.tick().repeat(4)  # the last draws are on their way
+    await ctx.tick().repeat(6)  # the last draws are on their way
     initial = _weights(ctx, watched, schedule)
     beats = [
         {"x": int(x), "label": label or 0, "learn": label is not None}

@@ -58,6 +58,7 @@ def random_folding(chance: random.Random, layer: DenseFormat, *, learns: bool = 
         simd=simd,
         weight_memory="any",
         single_port=chance.random() < 0.5,
+        slow_memory=chance.random() < 0.5,
         hard_forward=chance.random() < 0.5,
         hard_update=chance.random() < 0.5,
         classifier_rom=chance.random() < 0.5,
