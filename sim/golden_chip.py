@@ -34,6 +34,8 @@ class _Refusal(Exception):
 class GoldenChip:
     """Answers frames as :mod:`golden_model.spec.frames` says; silence never ends a frame here.
 
+    It has no clocks: `Activity` is not among its counters.
+
     Parameters
     ----------
     formats

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from boards.host.driver import Board
-from boards.host.protocol import LinkError
+from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
 from golden_model.data import Dataset, load_data, natural_data
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.frames import FrameError
 from golden_model.spec.toml import load_network
 from golden_model.training import train as run_training
 from golden_model.weight_file import load_weights, save_weights
@@ -77,12 +78,36 @@ def info(board: Board) -> None:
         f"{network.name}: {found.inputs} inputs, {found.classes} classes, {found.layers} layers, "
         f"fingerprint {found.fingerprint:08x}, frames of version {found.version}"
     )
-    numbers = [*Register, *Counter]
-    table = Table("layer", *(number.name.lower().replace("_", " ") for number in numbers))
+    _show(board, [*Register, *Counter])
+
+
+@connected
+def counters(board: Board) -> None:
+    """Show where each layer's clocks and words went, counted since the last reset.
+
+    All counters wrap at 32 bits. "-" stands for what the far end does not count: a golden model
+    has no clocks.
+    """
+    _show(board, [*Activity, *Counter])
+
+
+def _show(board: Board, numbers: Sequence[Register | Counter | Activity]) -> None:
+    """A table of registers or counters, one row for each layer."""
+    table = Table("layer")
+    for number in numbers:
+        table.add_column(number.name.lower().replace("_", " "), justify="right")
     for layer in board.formats.layers:
-        values = [board.read_register(layer.index, number) for number in numbers]
-        table.add_row(layer.name, *map(str, values))
+        table.add_row(layer.name, *(_value(board, layer.index, number) for number in numbers))
     CONSOLE.print(table)
+
+
+def _value(board: Board, layer: int, number: Register | Counter | Activity) -> str:
+    try:
+        return str(board.read_register(layer, number))
+    except Refused as refusal:
+        if refusal.error != FrameError.VALUE:
+            raise
+        return "-"
 
 
 @connected

@@ -20,7 +20,7 @@ from boards.host.protocol import (
     encode_weights,
     read_reply,
 )
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import WRITE_WEIGHTS_MAX, FrameError, Opcode
@@ -148,8 +148,8 @@ class Board:
         """Set a register for the samples to come."""
         self._request(Opcode.WRITE_REGISTER, REGISTER.pack(layer, register) + VALUE.pack(value))
 
-    def read_register(self, layer: int, number: Register | Counter) -> int:
-        """Value of a register or counter."""
+    def read_register(self, layer: int, number: Register | Counter | Activity) -> int:
+        """Value of a register or counter; :class:`Refused` if the chip does not have it."""
         payload = self._request(Opcode.READ_REGISTER, REGISTER.pack(layer, number))
         if len(payload) != VALUE.size:
             raise BadReply(f"a register takes {VALUE.size} bytes, {len(payload)} came")

@@ -52,7 +52,7 @@ class Learner(Protocol):
         """Set a register; takes effect for the next sample."""
 
     def read_register(self, layer: int, number: Register | Counter) -> int:
-        """Value of a register or counter."""
+        """Value of a register or counter; hardware also has those of `Activity`."""
 
     def reset(self) -> None:
         """Back to the initial weights, the described registers and counters of zero."""

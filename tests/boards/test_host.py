@@ -16,7 +16,7 @@ from boards.host.protocol import (
     read_frame,
 )
 from golden_model.engine import GoldenEngine
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import REPLY, SYNC, FrameError, Opcode
@@ -191,6 +191,14 @@ def test_a_refused_value_is_not_repeated():
         board.write_register(0, Register.MARGIN, 2**31)
     assert refusal.value.error == FrameError.VALUE
     assert board.retries == 0
+
+
+@pytest.mark.parametrize("number", Activity)
+def test_what_has_no_clocks_counts_none(number):
+    """A golden chip refuses the counters that only hardware has, and the driver says so."""
+    with pytest.raises(Refused) as refusal:
+        Board(Wire(), FORMATS).read_register(0, number)
+    assert refusal.value.error == FrameError.VALUE
 
 
 def test_another_network_is_told_by_its_fingerprint():

@@ -14,7 +14,7 @@ from boards.host.driver import Board
 from boards.registry import find_board
 from golden_model.data import load_data
 from golden_model.engine import GoldenEngine
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from golden_model.train import main as golden
@@ -88,12 +88,33 @@ def test_commands(files, tmp_path, engine):
         table = succeed(host, "info", *wire)
         assert f"{load_network(str(network)).fingerprint:08x}" in table
         assert "120" in table  # samples counted
+        assert_counters(succeed(host, "counters", *wire), engine)
         answer = succeed(host, "infer", *wire, "--data", data)
         assert answer.split("%")[0].split()[-1] == accuracies(judged)[-1].rstrip("%")
         succeed(host, "write-weights", *wire, read)
         wrong = CliRunner().invoke(host, ["info", "--network", "digits", "--port", port])
         assert wrong.exit_code == 1
         assert "does not hold the network 'digits'" in wrong.output
+
+
+def assert_counters(table, engine):
+    """A row for each layer: of a chip all numbers, of the golden model those of samples."""
+    cells = [line.split("│")[2:-1] for line in table.splitlines() if line.startswith("│")]
+    rows = [[cell.strip() for cell in row] for row in cells]
+    assert len(rows) == 2
+    for row in rows:
+        activity, (samples, updates, unchanged) = (
+            row[: len(Activity)],
+            map(int, row[len(Activity) :]),
+        )
+        assert (samples, updates + unchanged) == (120, 120)
+        assert updates > 0
+        if engine == "golden":
+            assert set(activity) == {"-"}
+        else:
+            busy, waiting, _, read, written = map(int, activity)
+            assert busy > read > written > 0
+            assert waiting > 0  # the line is far slower
 
 
 def accuracies(output: str) -> list[str]:
