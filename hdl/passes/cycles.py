@@ -261,14 +261,17 @@ class _Gradients:
     """When the gradient unit has the next group's gradients at hand."""
 
     def __init__(self, first: int, per_unit: int, use: int) -> None:
-        self._out, self._per_unit, self._use, self._free = first, per_unit, use, 0
+        self._out, self._per_unit, self._use = first, per_unit, use
+        self._free, self._taken = 0, 0
 
     def gathered(self, units: int) -> int:
         """Clock from which all gradients of the next group can be used."""
         for _ in range(units):
-            taken = max(self._out, self._free)
-            self._out = taken + self._per_unit
-        return taken + 1
+            # A register stands between the unit that forms them and the queue that takes them.
+            handed = max(self._out, self._taken)
+            self._taken = max(handed + 1, self._free)
+            self._out = handed + self._per_unit
+        return self._taken + 1
 
     def used(self, clock: int) -> None:
         """The group's first word was named in `clock`."""

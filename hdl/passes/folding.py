@@ -19,8 +19,9 @@ from hdl.passes.memory_map import (
 )
 from hdl.passes.stages import FoldedNetwork, Folding
 
-MAX_LANES = 16
-"""Weights in a word. Wider ones would fit large boards, but take the tools an hour to place."""
+MAX_LANES, WIDEST = 16, 64
+"""Weights in a word that the pass chooses, and that a user may ask for. Wider ones fit large boards,
+but take the tools long to place."""
 CLASSIFIERS = ("rom", "generator")
 CELL_SHARE = 0.92
 """Share of a board's cells that folding spends; routing needs the rest."""
@@ -157,7 +158,7 @@ def _check(formats: FormattedNetwork, options: Options) -> None:
             raise SpecError(f"folding of {name!r}", "no such layer", nearest(name, layers))
         sizes = layers[name].units, layers[name].fan_in
         for word, value, size in zip(("PE", "SIMD"), shape, sizes, strict=True):
-            largest = min(MAX_LANES, 1 << (size - 1).bit_length())
+            largest = min(WIDEST, 1 << (size - 1).bit_length())
             if value < 1 or value & (value - 1) or value > largest:
                 rule = "it must be a power of two and divide the layer rounded up to one"
                 remedy = f"The largest that fits is {largest}"

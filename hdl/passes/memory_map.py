@@ -15,6 +15,8 @@ from hdl.passes.errors import DoesNotFit
 from hdl.passes.stages import CHUNK, FoldedNetwork, Folding, MappedNetwork, Memory, chunks_of
 
 REGISTER_SLOTS, REGISTER_BITS = 16, 32
+LIMITS, LIMIT_BITS = 64, 9
+"""Words of a layer in the memories of registers and of what the link accepts, and their widths."""
 
 
 def dual_port_kind(budget: Budget) -> MemoryKind:
@@ -66,8 +68,10 @@ def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Me
 
 
 def shared_memories(formats: FormattedNetwork, kind: MemoryKind) -> Iterator[Memory]:
-    """What all layers share: the link's buffer of one request, registers and counters."""
+    """What all layers share: the link's memories, registers and counters."""
+    layers = 1 << (len(formats.layers) - 1).bit_length()
     yield _memory("link.frame", max_payload(formats.network.inputs), 8, kind)
+    yield _memory("link.limits", LIMITS * layers, LIMIT_BITS, kind)
     yield _memory("registers", REGISTER_SLOTS * len(formats.layers), REGISTER_BITS, kind)
 
 

@@ -77,7 +77,10 @@ class Core(wiring.Component):
 
     def _registers(self, m, layers):
         """Registers out, events in."""
-        m.submodules.registers = registers = RegisterFile(self.schedule.formats)
+        m.submodules.registers = registers = RegisterFile(
+            self.schedule.formats,
+            slow=any(folding.slow_memory for folding in self.schedule.foldings),
+        )
         connect(m, flipped(self.i_register), registers.i)
         connect(m, registers.o, flipped(self.o_register))
         for number, layer in enumerate(layers):

@@ -27,8 +27,8 @@ class Lane(wiring.Component):
     7      the sum stands; `clear` empties it, and what is added in that clock is lost
     =====  ==========================================================================
 
-    With slow memory `weight` and all that follows come a clock later; then `previous` and `gradient`
-    are to be a clock later too.
+    With slow memory `weight` and all that follows come a clock later; then `previous` and
+    `gradient` are to be a clock later too.
 
     A lane that does not learn multiplies the weight as it arrives, two clocks earlier.
 

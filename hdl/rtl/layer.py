@@ -10,6 +10,7 @@ from hdl.passes.stages import Folding
 from hdl.rtl.head import head
 from hdl.rtl.matrix import Matrix
 from hdl.rtl.ports import SAMPLE
+from hdl.rtl.stage import Pipe
 from hdl.rtl.weight_access import ROW_REQUEST
 
 EVENTS = (*Counter, *Activity)
@@ -94,7 +95,9 @@ class Layer(wiring.Component):
             tail.o.ready.eq(self.o.ready),
         ]
         if self.folding.learns:
-            connect(m, tail.o_gradient, matrix.i_gradient)
+            m.submodules.gradient = gradient = Pipe(tail.o_gradient.payload.shape())
+            connect(m, tail.o_gradient, gradient.i)
+            connect(m, gradient.o, matrix.i_gradient)
             m.d.comb += [
                 matrix.rate.eq(self.rate),
                 tail.margin.eq(self.margin),

@@ -6,13 +6,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.control import Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from hdl.rtl.delay import delayed
 from hdl.rtl.layer import EVENTS
 from hdl.rtl.ports import IN_BLOCKS, REGISTER_REQUEST
 from hdl.rtl.stage import Stage
 
 BITS = 32
 PHASES = 3
-"""Clocks from reading a slot to reading the next one."""
+"""Clocks from reading a slot to reading the next one; slow memory takes one more."""
 SLOTS, FIRST = 16, 4
 """Words of a layer, and the first one in use: registers stand from there, counters from the middle
 on, so that a slot's bits are those of the number that the host knows."""
@@ -41,6 +42,8 @@ class RegisterFile(wiring.Component):
     ----------
     formats
         Gives the layers.
+    slow
+        What is read from the memory passes through a register.
 
     Members
     -------
@@ -57,8 +60,8 @@ class RegisterFile(wiring.Component):
     110 cells and 70 for each layer.
     """
 
-    def __init__(self, formats: FormattedNetwork) -> None:
-        self.formats = formats
+    def __init__(self, formats: FormattedNetwork, *, slow: bool = False) -> None:
+        self.formats, self.slow, self.phases = formats, slow, PHASES + slow
         layers = formats.layers
         shapes = {layer.name: registers_layout(layer) for layer in layers}
         values = {layer.name: described(layer) for layer in layers}
@@ -80,9 +83,9 @@ class RegisterFile(wiring.Component):
         m.submodules.answer = answer = Stage(BITS)
         connect(m, answer.o, flipped(self.o))
 
-        # A slot is read in one clock and written two clocks later.
+        # A slot is read in the first clock and written in the last.
         request, asked, fresh = self.i.payload, Signal(), Signal(init=1)
-        phase = Signal(PHASES, init=1)
+        phase = Signal(self.phases, init=1)
         m.d.sync += phase.eq(phase.rotate_left(1))
         accepted = self.i.valid & answer.i.ready & ~fresh
         slot, is_counter = Signal.like(read.addr, init=FIRST), request.number[4]
@@ -90,28 +93,29 @@ class RegisterFile(wiring.Component):
         m.d.comb += [
             read.addr.eq(Mux(accepted, Cat(wanted, request.layer), slot)),
             read.en.eq(phase[0]),
-            write.en.eq(phase[2]),
+            write.en.eq(phase[-1]),
         ]
         with m.If(phase[0]):
             m.d.sync += [write.addr.eq(read.addr), asked.eq(accepted)]
-        with m.If(phase[2] & ~asked):
+        with m.If(phase[-1] & ~asked):
             final = slot == SLOTS * len(self.formats.layers) - 1
             following = slot + 1
             m.d.sync += slot.eq(Mux(final, FIRST, following | Mux(following[:4] == 0, FIRST, 0)))
             with m.If(final):
                 m.d.sync += fresh.eq(0)
 
+        before = delayed(m, read.data, self.slow, name="before")[-1]
         count = self._count(m, write.addr)
         narrow, wrapped = Signal.like(count), Signal()
-        m.d.sync += [narrow.eq(count), wrapped.eq(count < read.data[: len(count)])]
-        known = Mux(fresh, self._described(m, write.addr), read.data)
-        counted = Cat(narrow, Mux(fresh, 0, read.data[len(count) :] + wrapped))
+        m.d.sync += [narrow.eq(count), wrapped.eq(count < before[: len(count)])]
+        known = Mux(fresh, self._described(m, write.addr), before)
+        counted = Cat(narrow, Mux(fresh, 0, before[len(count) :] + wrapped))
         value = Mux(write.addr[3], counted, known)
         m.d.comb += [
             write.data.eq(Mux(asked & request.write, request.value, value)),
             answer.i.payload.eq(value),
-            answer.i.valid.eq(phase[2] & asked & ~request.write),
-            self.i.ready.eq(phase[2] & asked),
+            answer.i.valid.eq(phase[-1] & asked & ~request.write),
+            self.i.ready.eq(phase[-1] & asked),
         ]
         with m.If(self.i.ready & request.write):
             self._set(m, request)
@@ -131,7 +135,7 @@ class RegisterFile(wiring.Component):
         """Counts the events; gives the narrow counter of a slot."""
         layers = len(self.formats.layers)
         # A round takes so many clocks for each slot.
-        bits = (PHASES * (SLOTS - FIRST) * layers + PHASES).bit_length()
+        bits = (self.phases * (SLOTS - FIRST) * layers + self.phases).bit_length()
         counts = Signal(data.ArrayLayout(bits, len(EVENTS) * layers))
         events = Cat(self.events)
         for count, event in zip(counts, events, strict=True):
