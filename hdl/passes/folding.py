@@ -20,8 +20,8 @@ from hdl.passes.memory_map import (
 from hdl.passes.stages import FoldedNetwork, Folding
 
 MAX_LANES, WIDEST = 16, 64
-"""Weights in a word that the pass chooses, and that a user may ask for. Wider ones fit large boards,
-but take the tools long to place."""
+"""Weights in a word that the pass chooses, and that a user may ask for. Wider ones fit large
+boards, but take the tools long to place."""
 CLASSIFIERS = ("rom", "generator")
 CELL_SHARE = 0.92
 """Share of a board's cells that folding spends; routing needs the rest."""

@@ -64,21 +64,8 @@ class WeightAccess(wiring.Component):
         fan_in, units = self.format.fan_in, self.format.units
         pe, simd = self.folding.pe, self.folding.simd
         words = self.folding.words(self.format)
-        m.submodules.generator = generator = Generator(
-            seed=self.format.weight_seed, bits=self.format.init_bits
-        )
-        drawn = Signal(signed(self.format.weight_bits))
-        m.d.comb += drawn.eq(generator.draw.as_signed())
-        # The generator follows the walk through the weights, so that no value has to wait.
         drawing, last_draw = Signal(), Signal()
-        to_value = VALUE_LATENCY + self.folding.slow_memory
-        following = delayed(m, drawing, to_value, name="drawing")
-        m.d.comb += [
-            generator.next.eq(following[-1]),
-            generator.restart.eq(delayed(m, last_draw, to_value, name="last_draw")[-1]),
-            self.initialised.eq(~Cat(following).any()),
-            self.value.eq(Mux(following[-1], drawn, self.i.payload.value)),
-        ]
+        self._draw(m, drawing, last_draw)
 
         # The weight in hand: unit = group * pe + lane_unit, its group's words begin at `base`.
         unit, input_ = Signal(range(units)), Signal(range(fan_in))
@@ -144,3 +131,20 @@ class WeightAccess(wiring.Component):
                 with m.If(self.i.ready):
                     m.next = "IDLE"
         return m
+
+    def _draw(self, m, drawing, last_draw):
+        """Values: draws, one for each clock of `drawing`, and afterwards the requests'."""
+        m.submodules.generator = generator = Generator(
+            seed=self.format.weight_seed, bits=self.format.init_bits
+        )
+        drawn = Signal(signed(self.format.weight_bits))
+        m.d.comb += drawn.eq(generator.draw.as_signed())
+        # The generator follows the walk through the weights, so that no value has to wait.
+        to_value = VALUE_LATENCY + self.folding.slow_memory
+        following = delayed(m, drawing, to_value, name="drawing")
+        m.d.comb += [
+            generator.next.eq(following[-1]),
+            generator.restart.eq(delayed(m, last_draw, to_value, name="last_draw")[-1]),
+            self.initialised.eq(~Cat(following).any()),
+            self.value.eq(Mux(following[-1], drawn, self.i.payload.value)),
+        ]
