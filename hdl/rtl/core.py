@@ -11,7 +11,7 @@ from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.layer import Layer
 from hdl.rtl.ports import core_signature, score_layout
 from hdl.rtl.register_file import RegisterFile
-from hdl.rtl.stage import Stage
+from hdl.rtl.stage import Pipe, Stage
 
 
 class Core(wiring.Component):
@@ -47,7 +47,9 @@ class Core(wiring.Component):
             connect(m, lower.o, upper.i)
             m.d.comb += lower.o_score.ready.eq(1)
         connect(m, layers[-1].o_score, answer.i)
-        connect(m, answer.o, flipped(self.o))
+        m.submodules.result = result = Pipe(answer.o.payload.shape())
+        connect(m, answer.o, result.i)
+        connect(m, result.o, flipped(self.o))
         m.d.comb += [
             layers[-1].o.ready.eq(1),
             self.idle.eq(Cat(layer.idle for layer in layers).all()),
