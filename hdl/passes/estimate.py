@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
 from hdl.passes.stages import Folding
 
-CHIP_CELLS = 800
-"""Host link, UART and reset."""
+CHIP_CELLS = 1150
+"""Host link, UART, registers and counters, the answer and reset."""
 
 
 def soft_forward_cells(layer: DenseFormat) -> int:
     """Cells of ``W * x`` without a multiplier block."""
-    return 2 * ACTIVATION_BITS * layer.weight_bits
+    return 5 * ACTIVATION_BITS * layer.weight_bits // 2
 
 
 def soft_update_cells(layer: DenseFormat) -> int:
     """Cells of ``d * x`` without a multiplier block, the scaling of x included."""
-    return 2 * layer.gradient_bits * ACTIVATION_BITS + 4 * (ACTIVATION_BITS + layer.rate_shift_max)
+    return 2 * layer.gradient_bits * ACTIVATION_BITS + 8 * (ACTIVATION_BITS + layer.rate_shift_max)
 
 
 def chip_cells(layers: Sequence[DenseFormat], foldings: Sequence[Folding]) -> int:
@@ -26,15 +26,31 @@ def chip_cells(layers: Sequence[DenseFormat], foldings: Sequence[Folding]) -> in
 
 def layer_cells(layer: DenseFormat, folding: Folding) -> int:
     """Logic cells of a layer."""
-    cells = 850 + 3 * layer.accumulator_bits * folding.pe + 40 * folding.simd
-    cells += 180 * folding.skip_zeros
-    cells += folding.pe * 2 * folding.gradient_operand_bits(layer)
-    per_lane = 6 * layer.weight_bits
-    if not folding.clear_slot:
-        # Neither operands nor sums disappear into a multiplier block.
-        per_lane += 2 * layer.weight_bits + folding.lane_accumulator_bits(layer)
+    # Sweep, access and buffer; the sums of a group, in the making and on their way out.
+    cells = 420 + 40 * folding.simd + 200 * folding.skip_zeros
+    cells += 2 * layer.accumulator_bits * folding.pe
+    if not isinstance(layer, ReadoutFormat):
+        cells += 150  # activation and classifier
+    if folding.parallel_classes:
+        cells += layer.classes * 2 * layer.score_bits
+    if folding.learns:
+        cells += 330 + folding.pe * folding.gradient_operand_bits(layer)
+        if folding.parallel_classes:
+            cells += layer.classes * 3 * layer.error_bits
+    return cells + folding.lanes * _lane_cells(layer, folding) + _tree_cells(layer, folding)
+
+
+def _lane_cells(layer: DenseFormat, folding: Folding) -> int:
+    cells = 0 if folding.clear_slot else folding.lane_accumulator_bits(layer)
     if not folding.hard_forward:
-        per_lane += soft_forward_cells(layer)
-    if not folding.hard_update:
-        per_lane += soft_update_cells(layer)
-    return cells + folding.lanes * per_lane + (folding.lanes - folding.pe) * layer.accumulator_bits
+        cells += soft_forward_cells(layer)
+    if folding.learns:
+        cells += 4 * layer.weight_bits + folding.slow_memory * layer.weight_bits
+        if not folding.hard_update:
+            cells += soft_update_cells(layer)
+    return cells
+
+
+def _tree_cells(layer: DenseFormat, folding: Folding) -> int:
+    """Adds what the lanes of a unit have summed."""
+    return (folding.lanes - folding.pe) * layer.accumulator_bits
