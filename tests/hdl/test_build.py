@@ -116,6 +116,30 @@ def test_default_folder(tmp_path: Path, tools: FakeTools, monkeypatch: pytest.Mo
     assert Path("build/icebreaker/tiny/top.bin").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "skips", "learns"),
+    [((), True, True), (("--no-skip-zeros",), False, True), (("--inference-only",), True, False)],
+)
+def test_options_reach_the_flow(
+    tmp_path: Path, tools: FakeTools, options: tuple[str, ...], skips: bool, learns: bool
+) -> None:
+    assert run_digits(tmp_path, *options).exit_code == 0
+    foldings = json.loads((tmp_path / "1_folding.json").read_text())["foldings"]
+    assert any(folding["skip_zeros"] for folding in foldings) == skips
+    assert [folding["learns"] for folding in foldings] == [learns] * len(foldings)
+
+
+def test_inference_only_has_a_folder_of_its_own(
+    tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(TINY)
+    result = run("--board", "icebreaker", "--network", "tiny.toml", "--inference-only")
+    assert result.exit_code == 0
+    assert Path("build/icebreaker/tiny-inference-only/top.bin").exists()
+    assert not Path("build/icebreaker/tiny").exists()
+
+
 def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: FakeTools) -> None:
     assert run_digits(tmp_path).exit_code == 0
     tools.bitstream, tools.fmax_mhz = b"second", 23.9

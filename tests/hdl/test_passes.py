@@ -3,18 +3,21 @@
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from boards.registry import BOARDS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Network, Readout
+from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import known_networks, load_network
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import CHIP_CELLS, layer_cells
-from hdl.passes.folding import MAX_LANES, Options, fold, visited_share
+from hdl.passes.folding import LONG_GROUP, MAX_LANES, Options, fold, visited_share
 from hdl.passes.pipeline import run
+from hdl.passes.stages import Folding, ScheduledNetwork
+from tests.hdl.simulated_core import run_core
 
 ICEBREAKER = BOARDS["icebreaker"].budget
 
@@ -93,22 +96,31 @@ def test_memories_hold_what_they_must(board):
         assert kinds[by_name[f"{layer.name}.samples"].kind].initialised
 
 
+def mnist_on_icebreaker(pe, simd):
+    """The large layer, folded as told."""
+    schedule = run(formats_of("mnist"), ICEBREAKER, Options(folding={"layer0": (pe, simd)}))
+    layer, folding = schedule.formats.layers[0], schedule.foldings[0]
+    assert (folding.pe, folding.simd) == (pe, simd)
+    fits = folding.lane_accumulator_bits(layer) <= ICEBREAKER.multiplier.accumulator_bits
+    return folding, fits, folding.words(layer)
+
+
 def test_mnist_on_icebreaker_accumulates_in_multipliers():
-    schedule = run(formats_of("mnist"), ICEBREAKER, Options(skip_zeros=False))
-    first, layer = schedule.foldings[0], schedule.formats.layers[0]
-    assert (first.pe, first.simd) == (1, 4)
-    assert first.single_port
-    assert first.weight_memory == "SPRAM"
-    assert first.hard_forward
-    assert first.clear_slot
-    assert first.lane_accumulator_bits(layer) <= ICEBREAKER.multiplier.accumulator_bits
+    folding, fits, _ = mnist_on_icebreaker(1, 4)
+    assert fits
+    assert folding.clear_slot
+    assert folding.hard_forward
+    assert (folding.weight_memory, folding.single_port) == ("SPRAM", True)
 
 
-def test_memory_of_sums_too_wide_for_a_multiplier_has_no_clear_slot():
-    schedule = run(formats_of("mnist"), ICEBREAKER, Options(folding={"layer0": (4, 1)}))
-    first, layer = schedule.foldings[0], schedule.formats.layers[0]
-    assert first.lane_accumulator_bits(layer) > ICEBREAKER.multiplier.accumulator_bits
-    assert not first.clear_slot
+def test_sums_too_wide_for_a_multiplier_have_a_clear_slot_only_in_long_groups():
+    """There it costs next to nothing, and spares gates."""
+    short, fits, words = mnist_on_icebreaker(2, 2)
+    assert (fits, words < LONG_GROUP) == (False, True)
+    assert not short.clear_slot
+    long, fits, words = mnist_on_icebreaker(4, 1)
+    assert (fits, words >= LONG_GROUP) == (False, True)
+    assert long.clear_slot
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 8), (4, 1)])
@@ -137,15 +149,17 @@ def test_zeros_are_skipped_only_if_wanted(board, name):
     sparse = run(formats_of(name), budget)
     names = {memory.name for memory in sparse.memories}
     for layer, folding in zip(sparse.formats.layers, sparse.foldings, strict=True):
-        lists = {f"{layer.name}.visits.{part}" for part in ("flags", "own", "union")}
-        assert lists & names == (lists if folding.skip_zeros else set())
+        parts = {f"{layer.name}.visits.{part}" for part in ("flags", "entries")}
+        assert parts & names == (parts if folding.skip_zeros else set())
         assert folding.words(layer) > 1 or not folding.skip_zeros
 
 
 def expected_clocks(schedule):
     """Clocks per training sample of the slowest layer, with as many zeros as images have."""
-    pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
-    return max(interval([layer], [fold], True, visited_share(fold)) for layer, fold in pairs)
+    return max(
+        interval([layer], [fold], True, visited_share(layer, fold))
+        for layer, fold in zip(schedule.formats.layers, schedule.foldings, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("board", "name"), FITTING)
@@ -156,13 +170,13 @@ def test_skipping_zeros_costs_no_time(board, name):
     assert expected_clocks(skipping) <= expected_clocks(dense)
 
 
-def test_visit_lists_get_only_blocks_that_are_left():
-    """A block fewer for each try: lists go before anything else is refused."""
+def test_visit_maps_get_only_blocks_that_are_left():
+    """A block fewer for each try: maps go before anything else is refused."""
     formats, budget = formats_of("digits-deep"), BOARDS["ulx3s-25f"].budget
     narrow = Options(folding={layer.name: (1, 1) for layer in formats.layers}, skip_zeros=True)
     needed = sum(m.blocks for m in run(formats, budget, replace(narrow, skip_zeros=False)).memories)
     skipping = []
-    for blocks in range(needed, needed + 3 * len(formats.layers) + 1):
+    for blocks in range(needed, needed + 2 * len(formats.layers) + 1):
         kinds = tuple(replace(kind, blocks=blocks) for kind in budget.memories)
         schedule = run(formats, replace(budget, memories=kinds), narrow)
         assert sum(memory.blocks for memory in schedule.memories) <= blocks
@@ -170,12 +184,30 @@ def test_visit_lists_get_only_blocks_that_are_left():
     counts = [sum(row) for row in skipping]
     assert counts == sorted(counts)
     assert counts[0] == 0
-    assert counts[-1] == len(formats.layers)
+    # With blocks enough as many as with blocks without end: those that save time.
+    unlimited = run(formats, budget, narrow)
+    assert skipping[-1] == [folding.skip_zeros for folding in unlimited.foldings]
     # The slowest layer, the first, is served before all others.
     assert next(row for row in skipping if any(row)) == [True, False, False]
     kinds = tuple(replace(kind, blocks=needed - 1) for kind in budget.memories)
     with pytest.raises(DoesNotFit):
         run(formats, replace(budget, memories=kinds), narrow)
+
+
+@pytest.mark.parametrize(("board", "name"), FITTING)
+def test_what_only_infers_has_nothing_of_learning(board, name):
+    """Two pages of samples, no errors, no product for an update."""
+    budget, formats = BOARDS[board].budget, formats_of(name)
+    schedule = run(formats, budget, Options(learns=False))
+    assert not any(folding.learns for folding in schedule.foldings)
+    parts = {memory.name.partition(".")[2] for memory in schedule.memories}
+    assert not parts & {"errors", "active", "classifier.gradients"}
+    pages = [memory.copies for memory in schedule.memories if memory.name.endswith(".samples")]
+    assert pages == [2] * len(formats.layers)
+    learning = {memory.name: memory.copies for memory in run(formats, budget).memories}
+    for layer in formats.layers:
+        assert learning[f"{layer.name}.samples"] == 3
+        assert f"{layer.name}.active" in learning or layer is formats.layers[-1]
 
 
 @pytest.mark.parametrize(
@@ -254,3 +286,68 @@ def test_stages_before_a_refusal_are_written(tmp_path):
     with pytest.raises(DoesNotFit):
         run(network(784, 2000), ICEBREAKER, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0_formats.json"]
+
+
+ULX3S = BOARDS["ulx3s-85f"].budget
+WIDE = {
+    "mnist": formats_of("mnist"),
+    "mnist-deep": formats_of("mnist-deep"),
+    "784-128": network(784, 128, readout=False),
+}
+
+
+@pytest.mark.parametrize("skip_zeros", [False, True])
+@pytest.mark.parametrize("formats", WIDE.values(), ids=WIDE)
+def test_training_takes_the_cycles_of_inference(formats, skip_zeros):
+    """Layers of 64 units and more, dense data: a word per clock, and 2 % for all the rest."""
+    schedule = run(formats, ULX3S, Options(skip_zeros=skip_zeros))
+    pairs = zip(formats.layers, schedule.foldings, strict=True)
+    wide = [(layer, folding) for layer, folding in pairs if layer.units >= 64]
+    assert wide
+    for layer, folding in wide:
+        assert not folding.single_port
+        training, inference = (interval([layer], [folding], learns) for learns in (True, False))
+        assert training <= 1.02 * inference
+        assert folding.weight_words(layer) < inference <= training
+        assert training <= 1.02 * folding.weight_words(layer)
+
+
+@pytest.mark.parametrize("skip_zeros", [False, True])
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (2, 2)])
+def test_one_port_is_always_in_use(shape, skip_zeros):
+    """Dense data: a word takes a slot to be read and, where it learns, one to be written."""
+    options = Options(folding={"layer0": shape}, skip_zeros=skip_zeros)
+    schedule = run(formats_of("mnist"), ICEBREAKER, options)
+    layer, folding = schedule.formats.layers[0], schedule.foldings[0]
+    assert folding.single_port
+    for learns, slots in ((True, 2), (False, 1)):
+        least = slots * folding.weight_words(layer)
+        assert least <= interval([layer], [folding], learns) <= 1.02 * least
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_balanced_layers_take_the_time_of_the_slowest(parallel):
+    """All three learn at once, each from another sample, and none waits for another."""
+    formats = infer_formats(
+        Network(
+            name="balanced", inputs=30, classes=8, layers=(Dense(units=16), Dense(units=16)),
+            learning=Learning(margin=1000, loss="pairwise-hinge"), readout=Readout(margin=1000),
+        )
+    )  # fmt: skip
+    common = {"weight_memory": "any", "single_port": False, "parallel_classes": parallel}
+    shapes = ((2, 2), (2, 1), (1, 1))
+    foldings = tuple(Folding(pe=pe, simd=simd, **common) for pe, simd in shapes)
+    words = [f.weight_words(layer) for layer, f in zip(formats.layers, foldings, strict=True)]
+    assert max(words) < 1.1 * min(words)
+    pairs = zip(formats.layers, foldings, strict=True)
+    slowest = max(interval([layer], [folding], True) for layer, folding in pairs)
+    assert interval(formats.layers, foldings, True) == slowest
+
+    schedule = ScheduledNetwork(
+        formats=formats, foldings=foldings, memories=(), layers=(), inference=0, training=0
+    )
+    samples = np.random.default_rng(1).integers(0, 256, (10, 30)).astype(np.uint8)
+    done = run_core(schedule, samples, [1, 2] * 5)
+    assert done.updated.all()
+    assert np.diff(done.starts[:, -1])[-3:].tolist() == [slowest] * 3
+    assert (done.starts[3:, 0] < done.starts[2:-1, 2]).all()
