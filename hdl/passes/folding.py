@@ -23,7 +23,7 @@ MAX_LANES, WIDEST = 16, 64
 """Weights in a word that the pass chooses, and that a user may ask for. Wider ones fit large
 boards, but take the tools long to place."""
 CLASSIFIERS = ("rom", "generator")
-CELL_SHARE = 0.92
+CELL_SHARE = 0.88
 """Share of a board's cells that folding spends; routing needs the rest."""
 LONG_GROUP = 500
 """Words of a group for which a clock more is nothing, even if most of them are skipped."""
