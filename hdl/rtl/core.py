@@ -121,7 +121,8 @@ class Answer(wiring.Component):
         m = Module()
         class_, best = Signal(range(self.format.classes)), Signal(8)
         highest, final = Signal.like(self.i.payload), class_ == self.format.classes - 1
-        wins = (class_ == 0) | (self.i.payload > highest)
+        first = Signal(init=1)
+        wins = first | (self.i.payload > highest)
         answer, aside = Signal.like(self.o.payload), Signal.like(self.o.payload)
         set_aside = Signal()
         m.d.comb += [
@@ -137,6 +138,7 @@ class Answer(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 class_.eq(Mux(final, 0, class_ + 1)),
+                first.eq(final),
                 set_aside.eq(~self.o.ready),
                 aside.eq(answer),
             ]
