@@ -148,8 +148,8 @@ MUTATIONS = (
     Mutation(
         name="visit map forgets the words of the sample before",
         module="visit_map",
-        old="own.any() | read_flags.data.any()",
-        new="own.any()",
+        old="entry.own.any() | entry.before.any()",
+        new="entry.own.any()",
     ),
     Mutation(
         name="word of the bias is not visited",

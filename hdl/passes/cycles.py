@@ -18,7 +18,7 @@ NAME_TO_READ, NAME_TO_WRITE = 1, 4
 slow memory all that follows the reading comes a clock later."""
 LOAD = 2
 """Clocks from the start of a sweep until the first entry of a visit map is there."""
-FILL = 2
+FILL = 3
 """Clocks from the last activation of a sample to a full buffer."""
 
 Visits = Sequence[Sequence[bool]]

@@ -101,6 +101,7 @@ class Commands(wiring.Component):
         ]
         self._core_ports(m, reply, fields)
         self._row(m, fields, reply)
+        needed = self._needed(m)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += check.clear.eq(1)
@@ -109,7 +110,7 @@ class Commands(wiring.Component):
                     m.next = "FIELDS"
                     with m.If(self.request.payload.error != 0):
                         m.next = "REPLY"
-            self._fields_state(m, fields, index, used_up)
+            self._fields_state(m, fields, index, needed, used_up)
             with m.State("CHECK"):
                 self._dispatch(m)
                 with m.If(~check.ok):
@@ -130,14 +131,19 @@ class Commands(wiring.Component):
             self._reply_state(m, fields, reply)
         return m
 
-    def _fields_state(self, m, fields, index, used_up) -> None:
+    def _needed(self, m):
+        """How many bytes are fields; known a clock after the opcode."""
+        needed = Signal(INDEX_BITS)
+        m.d.sync += needed.eq(0)
+        with m.Switch(self._opcode):
+            for opcode, count in FIELD_BYTES.items():
+                with m.Case(opcode):
+                    m.d.sync += needed.eq(count)
+        return needed
+
+    def _fields_state(self, m, fields, index, needed, used_up) -> None:
         """Take the fields off the payload; once they are checked, the next weight to write."""
-        needed = Signal(3)
         with m.State("FIELDS"):
-            with m.Switch(self._opcode):
-                for opcode, count in FIELD_BYTES.items():
-                    with m.Case(opcode):
-                        m.d.comb += needed.eq(count)
             with m.If(index == needed):
                 m.d.sync += index.eq(FIRST_WEIGHT)
                 m.next = "CHECK"

@@ -4,7 +4,7 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -78,20 +78,20 @@ class SampleBuffer(wiring.Component):
         fill, newest = roles[:2]
         word, lane = Signal(range(self.depth)), Signal(self.simd, init=1)
         beat = self.i.valid & self.i.ready
-        # A sample is full a clock after its last beat: so long its last group takes to be listed.
+        # A sample is full two clocks behind its last beat: so long its last group is being listed.
         last_word, last_lane = divmod(self.inputs - 1, self.simd)
-        final, closing, earlier = (word == last_word) & lane[last_lane], Signal(), Signal()
+        final, closing, earlier = (word == last_word) & lane[last_lane], Signal(2), Signal()
         m.d.comb += [
-            self.i.ready.eq(~self.full & ~closing),
+            self.i.ready.eq(~self.full & ~closing.any()),
             self.empty.eq(self.i.ready & (word == 0) & lane[0]),
             self.group.eq(word),
             self.group_valid.eq(beat & (lane[-1] | final)),
             self.group_nonzero.eq(earlier | (self.i.payload.x != 0)),
         ]
-        m.d.sync += closing.eq(beat & final)
+        m.d.sync += closing.eq(Cat(beat & final, closing[0]))
         with m.If(beat):
             m.d.sync += earlier.eq(self.group_nonzero & ~self.group_valid)
-        with m.If(closing):
+        with m.If(closing[1]):
             m.d.sync += self.full.eq(1)
         with m.If(beat):
             m.d.sync += [

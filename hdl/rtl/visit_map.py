@@ -32,8 +32,8 @@ class VisitMap(wiring.Component):
     group_valid, group, group_nonzero
         A word's inputs of the sample that comes in are complete; one of them is not 0.
     advance
-        Pulse: the sample is complete and becomes the newest. Not before the second clock after
-        its last word.
+        Pulse: the sample is complete and becomes the newest. Not before the third clock after its
+        last word.
     index, next
         Entry of the newest sample's list to read, and whether to read it.
     entry
@@ -86,10 +86,19 @@ class VisitMap(wiring.Component):
             write_flags.data.eq(own),
             write_flags.en.eq(complete),
         ]
-        self._list(m, complete & (own.any() | read_flags.data.any()), own, read_flags.data, chunk)
+
+        # Third stage: far from the memory.
+        known, entry = Signal(), Signal(self.entry.shape())
+        m.d.sync += [
+            known.eq(complete),
+            entry.own.eq(own),
+            entry.before.eq(read_flags.data),
+            entry.chunk.eq(chunk),
+        ]
+        self._list(m, known & (entry.own.any() | entry.before.any()), entry)
         return m
 
-    def _list(self, m, wanted, own, before, chunk):
+    def _list(self, m, wanted, entry):
         """Two lists in one memory: one fills while the other is read."""
         page, filled = Signal(), Signal.like(self.count)
         m.submodules.entries = entries = memory.Memory(
@@ -98,9 +107,7 @@ class VisitMap(wiring.Component):
         write, read = entries.write_port(), entries.read_port()
         m.d.comb += [
             write.addr.eq(Cat(filled, page)),
-            write.data.own.eq(own),
-            write.data.before.eq(before),
-            write.data.chunk.eq(chunk),
+            write.data.eq(entry),
             write.en.eq(wanted),
             read.addr.eq(Cat(self.index, ~page)),
             read.en.eq(self.next),
