@@ -29,18 +29,22 @@ class DirectClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ice40Pll:
-    """SB_PLL40_PAD with simple feedback, fed by the pin that belongs to it.
+    """SB_PLL40_PAD or SB_PLL40_CORE with simple feedback.
 
     Members
     -------
     divr, divf, divq, filter_range
         The fields of the primitive; ``icepll -i 12 -o 24`` prints them.
+    own_pin
+        Whether the oscillator is on the pin that belongs to the PLL; else its clock gets there
+        through the fabric.
     """
 
     divr: int
     divf: int
     divq: int
     filter_range: int
+    own_pin: bool = True
 
     def output_hz(self, input_hz: int) -> int:
         """``input * (divf + 1) / ((divr + 1) * 2**divq)``."""
@@ -50,18 +54,23 @@ class Ice40Pll:
         """Add the PLL, and a reset for a while after it has locked."""
         pin = platform.request(platform.default_clk, dir="-")
         clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
+        if self.own_pin:
+            primitive, source = "SB_PLL40_PAD", {"i_PACKAGEPIN": pin.io}
+        else:
+            m.submodules.clock_buffer = buffer = io.Buffer("i", pin)
+            primitive, source = "SB_PLL40_CORE", {"i_REFERENCECLK": buffer.i}
         m.submodules.pll = Instance(
-            "SB_PLL40_PAD",
+            primitive,
             p_FEEDBACK_PATH="SIMPLE",
             p_DIVR=Const(self.divr, 4),
             p_DIVF=Const(self.divf, 7),
             p_DIVQ=Const(self.divq, 3),
             p_FILTER_RANGE=Const(self.filter_range, 3),
-            i_PACKAGEPIN=pin.io,
             i_RESETB=Const(1),
             i_BYPASS=Const(0),
             o_PLLOUTGLOBAL=clock,
             o_LOCK=locked,
+            **source,
         )
         output_hz = self.output_hz(int(platform.default_clk_frequency))
         platform.add_clock_constraint(clock, output_hz)

@@ -3,7 +3,7 @@
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from boards.board import Board, Family
-from boards.clocks import DirectClock
+from boards.clocks import Ecp5Pll
 from boards.parts import CELLS, LFE5U_25F, LFE5U_85F
 from boards.synthesis import DROP_COLLISION_LOGIC
 
@@ -25,7 +25,7 @@ ULX3S_85F = Board(
     family=ECP5,
     platform=ULX3S_85F_Platform,
     oscillator_hz=25_000_000,
-    clock=DirectClock(),
+    clock=Ecp5Pll(reference=1, feedback=4, output=6),
     baud=1_000_000,
 )
 
@@ -35,6 +35,6 @@ ULX3S_25F = Board(
     family=ECP5,
     platform=ULX3S_25F_Platform,
     oscillator_hz=25_000_000,
-    clock=DirectClock(),
+    clock=Ecp5Pll(reference=1, feedback=4, output=6),
     baud=1_000_000,
 )

@@ -4,7 +4,7 @@ from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
 from boards.board import Board, Family
-from boards.clocks import DirectClock, Ice40Pll
+from boards.clocks import Ice40Pll
 from boards.parts import CELLS, ICE40HX8K, ICE40UP5K
 from boards.synthesis import DROP_COLLISION_LOGIC, LEAVE_SPRAM_UNDEFINED
 
@@ -33,7 +33,7 @@ ICEBREAKER = Board(
     family=UP5K,
     platform=ICEBreakerPlatform,
     oscillator_hz=12_000_000,
-    clock=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1),
+    clock=Ice40Pll(divr=0, divf=47, divq=4, filter_range=1),
     baud=1_000_000,
 )
 
@@ -43,6 +43,6 @@ HX8K_B_EVN = Board(
     family=HX8K,
     platform=ICE40HX8KBEVNPlatform,
     oscillator_hz=12_000_000,
-    clock=DirectClock(),
+    clock=Ice40Pll(divr=0, divf=79, divq=4, filter_range=1, own_pin=False),
     baud=1_000_000,
 )

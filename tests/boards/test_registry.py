@@ -45,27 +45,32 @@ def test_shapes_fill_their_block(board: Board) -> None:
             assert kind.bits * 8 // 9 <= depth * width <= kind.bits
 
 
-def test_icebreaker_runs_at_24_mhz_within_the_limits_of_its_pll() -> None:
-    board = find_board("icebreaker")
+@every_board
+def test_clock_is_within_the_limits_of_its_pll(board: Board) -> None:
     pll = board.clock
-    assert isinstance(pll, Ice40Pll)
-    assert board.clock_hz == 24_000_000
-    reference = board.oscillator_hz / (pll.divr + 1)
-    assert 10e6 <= reference <= 133e6
-    assert 533e6 <= reference * (pll.divf + 1) <= 1066e6
+    if isinstance(pll, Ice40Pll):
+        reference = board.oscillator_hz / (pll.divr + 1)
+        inside, slowest, fastest = reference * (pll.divf + 1), 533e6, 1066e6
+    elif isinstance(pll, Ecp5Pll):
+        reference = board.oscillator_hz / pll.reference
+        inside, slowest, fastest = board.clock_hz * pll.output, 400e6, 800e6
+    else:
+        assert isinstance(pll, GowinPll)
+        reference = board.oscillator_hz / pll.reference
+        inside, slowest, fastest = board.clock_hz * pll.output, 400e6, 1200e6
+    assert (10e6 if isinstance(pll, Ice40Pll) else 3e6) <= reference <= 133e6
+    assert slowest <= inside <= fastest
 
 
-def test_ecp5_pll() -> None:
-    assert Ecp5Pll(reference=1, feedback=2, output=12).output_hz(25_000_000) == 50_000_000
-
-
-def test_gowin_board_runs_at_54_mhz_within_the_limits_of_its_pll() -> None:
-    board = find_board("tang-nano-9k")
-    pll = board.clock
-    assert isinstance(pll, GowinPll)
-    assert board.clock_hz == 54_000_000
-    assert 3e6 <= board.oscillator_hz / pll.reference <= 400e6
-    assert 400e6 <= board.clock_hz * pll.output <= 1200e6
+def test_clocks_that_the_engine_is_made_for() -> None:
+    megahertz = {name: board.clock_hz / 1e6 for name, board in BOARDS.items()}
+    assert megahertz == {
+        "icebreaker": 36,
+        "hx8k-b-evn": 60,
+        "ulx3s-85f": 100,
+        "ulx3s-25f": 100,
+        "tang-nano-9k": 101.25,
+    }
 
 
 def test_unknown_board_names_the_nearest() -> None:
