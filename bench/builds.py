@@ -40,7 +40,7 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
     build(
         board=case.board,
         formats=case.formats,
-        options=options,
+        options=case.options(options),
         seed=SEED,
         out=folder,
         say=say,

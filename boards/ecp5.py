@@ -25,7 +25,7 @@ ULX3S_85F = Board(
     family=ECP5,
     platform=ULX3S_85F_Platform,
     oscillator_hz=25_000_000,
-    clock=Ecp5Pll(reference=1, feedback=4, output=6),
+    clock=Ecp5Pll(reference=1, feedback=3, output=8),
     baud=1_000_000,
 )
 
@@ -35,6 +35,6 @@ ULX3S_25F = Board(
     family=ECP5,
     platform=ULX3S_25F_Platform,
     oscillator_hz=25_000_000,
-    clock=Ecp5Pll(reference=1, feedback=4, output=6),
+    clock=Ecp5Pll(reference=1, feedback=3, output=8),
     baud=1_000_000,
 )

@@ -50,6 +50,6 @@ TANG_NANO_9K = Board(
     family=GOWIN,
     platform=TangNano9k,
     oscillator_hz=27_000_000,
-    clock=GowinPll(reference=4, feedback=15, output=8),
+    clock=GowinPll(reference=1, feedback=2, output=8),
     baud=1_000_000,
 )
