@@ -151,10 +151,10 @@ MUTATIONS = (
         new="self.margin + Mux(is_label, ~self.score, self.score)",
     ),
     Mutation(
-        name="score behind one that waits to be taken is lost",
+        name="last class gets the score of the one before",
         module="score_walk",
-        old="arrived.eq(walking | (arrived & ~free))",
-        new="arrived.eq(walking)",
+        old="self.address.eq(asked)",
+        new="self.address.eq(Mux(asked == last, last - 1, asked))",
     ),
     Mutation(
         name="scores give way to the next sample's while they are read",
