@@ -10,7 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import click
+import numpy as np
 from amaranth.lib import wiring
+from numpy.typing import NDArray
 from rich.console import Console
 
 from boards.registry import find_board
@@ -25,7 +27,10 @@ from sim.cxxrtl import QUICK, SimulationStuck
 from sim.record import TracedGolden, differences, train
 
 PACKAGE = "hdl.rtl"
-SAMPLES = 200
+SAMPLES = 300
+LABELLED, DARK, STALL = 0.8, 0.1, 0.9
+"""Shares of the samples with a label and of those that are all zero; probability of a clock in
+which no score is taken, in every other chunk of samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +127,18 @@ MUTATIONS = (
         new="after",
     ),
     Mutation(
+        name="silent units learn too, all classes at once",
+        module="gradient",
+        old="Mux(active, sum(held), 0)",
+        new="sum(held)",
+    ),
+    Mutation(
+        name="generator leaps a draw too far",
+        module="draws",
+        old="self._parities(state, leap(self.at_a_time))",
+        new="self._parities(state, leap(self.at_a_time + 1))",
+    ),
+    Mutation(
         name="margin reached counts as missed",
         module="error",
         old="positive = ~distance[-1] & distance.any()",
@@ -132,6 +149,30 @@ MUTATIONS = (
         module="error",
         old="self.margin + Mux(is_label, ~self.score, self.score) + is_label",
         new="self.margin + Mux(is_label, ~self.score, self.score)",
+    ),
+    Mutation(
+        name="last class gets the score of the one before",
+        module="score_walk",
+        old="self.address.eq(asked)",
+        new="self.address.eq(Mux(asked == last, last - 1, asked))",
+    ),
+    Mutation(
+        name="scores give way to the next sample's while they are read",
+        module="head",
+        old="collector.o.ready.eq(~(first & walk.busy))",
+        new="collector.o.ready.eq(1)",
+    ),
+    Mutation(
+        name="sample judged by the label of the one behind it",
+        module="layer",
+        old="tail.tag.eq(tag)",
+        new="tail.tag.eq(matrix.tag)",
+    ),
+    Mutation(
+        name="next sample's tag comes before the first sums have left",
+        module="layer",
+        old="free = matrix.initialised & ~tag_in_use",
+        new="free = matrix.initialised",
     ),
     Mutation(
         name="ties go to the highest class",
@@ -188,6 +229,12 @@ MUTATIONS = (
         new="free & matrix.empty &",
     ),
     Mutation(
+        name="wide counter misses the narrow one's wrap",
+        module="register_file",
+        old="read.data[len(count) :] + wrapped",
+        new="read.data[len(count) :]",
+    ),
+    Mutation(
         name="samples without error leave an update",
         module="layer",
         old="pending.eq(tail.any)",
@@ -233,7 +280,8 @@ def _ours(name: str) -> bool:
 def tiny_schedule() -> ScheduledNetwork:
     """A network in which everything happens within `SAMPLES`: weights and activations saturate,
     scores tie, the label's score meets the margin, groups are padded, the last sample leaves an
-    update in every layer. Layers skip zeros, one of them in memory of a single port.
+    update in every layer. Layers skip zeros, one of them in memory of a single port, and score all
+    classes at once, or one by one.
     """
     network = Network(
         name="tiny",
@@ -252,18 +300,36 @@ def tiny_schedule() -> ScheduledNetwork:
     schedule = pipeline.run(infer_formats(network), find_board("icebreaker").budget, options)
     # Chosen by hand: so little fits blocks of two ports, and three layers leave no room for lists.
     first, second, readout = schedule.foldings
-    first = replace(first, skip_zeros=True, weight_memory="SPRAM", single_port=True)
-    second = replace(second, skip_zeros=True, weight_memory="EBR", single_port=False)
+    first = replace(first, weight_memory="SPRAM", single_port=True, classifier_rom=False)
+    second = replace(second, weight_memory="EBR", single_port=False, parallel_classes=False)
+    first = replace(first, skip_zeros=True, parallel_classes=True)
+    second = replace(second, skip_zeros=True)
     return replace(schedule, foldings=(first, second, readout))
 
 
+def trial(schedule: ScheduledNetwork) -> tuple[NDArray[np.uint8], list[int | None]]:
+    """Random samples, some of them dark, and their labels, some left out: then the next sample
+    follows at once."""
+    data = load_data("random", schedule.formats.network)
+    chance = np.random.default_rng(SAMPLES)
+    x = data.x_train[:SAMPLES].copy()
+    x[chance.random(SAMPLES) < DARK] = 0
+    labels = [
+        int(label) if chance.random() < LABELLED else None for label in data.y_train[:SAMPLES]
+    ]
+    return x, labels
+
+
 def first_sign(schedule: ScheduledNetwork, core: wiring.Component | None = None) -> str | None:
-    """The first difference of a core, or of the sound one, on random samples; None if none."""
-    formats = schedule.formats
-    data = load_data("random", formats.network)
-    x, y = data.x_train[:SAMPLES], data.y_train[:SAMPLES]
+    """The first difference of a core, or of the sound one, on the trial; None if there is none."""
+    formats, (x, y) = schedule.formats, trial(schedule)
     try:
-        got = train(SimulatedCore(schedule, core=core, optimisation=QUICK), x, y)
+        simulated = SimulatedCore(schedule, core=core, optimisation=QUICK)
+
+        def stall_or_not(_: int) -> None:
+            simulated.sink_stall = STALL - simulated.sink_stall
+
+        got = train(simulated, x, y, stall_or_not)
     except (SimulationStuck, AssertionError) as error:
         return f"{type(error).__name__}: {error}"
     found = differences(formats, train(TracedGolden(formats), x, y), got)

@@ -1,6 +1,6 @@
 """What training on some samples came to, from whichever engine; two records are compared here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,15 +76,18 @@ class TracedGolden(GoldenEngine):
 def train(
     learner: TracedLearner,
     samples: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | Sequence[int | None],
     advance: Advance = lambda done: None,
 ) -> Record:
-    """Train a fresh learner on samples, shape ``[n, inputs]``, in order, and record it."""
+    """Train a fresh learner on samples, shape ``[n, inputs]``, in order, and record it.
+
+    A sample whose label is None is only answered.
+    """
     results: list[Result] = []
     for start in range(0, len(samples), CHUNK):
         chunk = slice(start, start + CHUNK)
         for sample, label in zip(samples[chunk], labels[chunk], strict=True):
-            learner.send(sample, int(label))
+            learner.send(sample, None if label is None else int(label))
         results += learner.results()
         advance(len(samples[chunk]))
     return collect(learner, results)

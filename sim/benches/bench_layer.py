@@ -5,9 +5,9 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.layers import LAYERS
-from golden_model.spec.control import Register
+from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import ReadoutFormat
-from hdl.rtl.layer import Layer
+from hdl.rtl.layer import EVENTS, Layer
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding
 
@@ -26,12 +26,22 @@ BENCHED = {
         dense(9, 6, 3, seed=5, margin=20, rate_shift=2, loss="pairwise-hinge"),
         folding(pe=2, simd=2, single_port=True, skip_zeros=True),
     ),
+    "parallel": (
+        dense(11, 9, 4, seed=2, margin=20, rate_shift=1),
+        folding(pe=1, simd=1, skip_zeros=True, parallel_classes=True, classifier_rom=False),
+    ),
+    "inference": (
+        dense(9, 6, 3, seed=5, margin=20),
+        folding(pe=2, simd=2, skip_zeros=True, parallel_classes=True, learns=False),
+    ),
     "readout": (
         dense(6, 0, 3, readout=True, margin=100, rate_shift=4, loss="squared-hinge"),
         folding(pe=4, simd=1, hard_update=False),
     ),
 }
 BURST, REPEATS = 4, 12
+STATES = (Activity.BUSY, Activity.WAITING, Activity.BLOCKED)
+"""Of which a layer is in one at most."""
 
 BENCH = Bench(
     module=__name__,
@@ -55,6 +65,7 @@ class Around:
         self.requests = Source(dut, component, f"{name}_i_weight", seed=4)
         self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=5)
         self.taken = self.updated = 0
+        self.counts = dict.fromkeys(EVENTS, 0)
         self.gradients: list[int] = []
         cocotb.start_soon(self._probe())
 
@@ -66,6 +77,12 @@ class Around:
             await ReadOnly()
             self.taken += int(self.port("taken").value)
             self.updated += int(self.port("updated").value)
+            happens = {
+                event: int(self.port("events").value) >> n & 1 for n, event in enumerate(EVENTS)
+            }
+            assert sum(happens[state] for state in STATES) <= 1, f"{self.name}: {happens}"
+            for event, now in happens.items():
+                self.counts[event] += now
             if int(self.port("probe_valid").value):
                 self.gradients.append(self.port("probe_d").value.to_signed())
             await FallingEdge(self.dut.clk)
@@ -103,7 +120,7 @@ class Around:
     def send(self, x, label, learn):
         """Queue a sample; returns what must come of it."""
         self.source.send(*({"x": int(value), "label": label, "learn": learn} for value in x))
-        self.golden.send(x, label if learn else None)
+        self.golden.send(x, label if learn and self.fold.learns else None)
         return self.golden.trace(), label, learn
 
     async def judge(self, trace, label, learn):
@@ -119,6 +136,18 @@ class Around:
         self.golden.write_register(register, value)
         names = {Register.RATE_SHIFT: "rate", Register.MARGIN: "margin", Register.LEARN: "learn"}
         self.port(names[register]).value = value
+
+    def counted(self, samples, updates):
+        """Events of samples to the last one; of words at least what they must be."""
+        counts, words = self.counts, self.fold.weight_words(self.layer)
+        assert counts[Counter.SAMPLES] == samples, self.name
+        assert counts[Counter.UPDATES] == updates, self.name
+        assert counts[Counter.UNCHANGED] == samples - updates, self.name
+        read, written = counts[Activity.WORDS_READ], counts[Activity.WORDS_WRITTEN]
+        assert counts[Activity.BUSY] > read
+        if not self.fold.skip_zeros:
+            assert written == updates * words, self.name
+            assert samples * words <= read <= (samples + updates) * words, self.name
 
     async def run(self):
         layer = self.layer
@@ -140,14 +169,15 @@ class Around:
             for item in new:
                 await self.judge(*item)
             await self.drained()
-            if burst == 0:
+            if burst == 0 and self.fold.learns:
                 assert not new[-1][0].pending, f"{self.name}: there is always something to learn"
             self.set_register(Register.RATE_SHIFT, int(self.chance.integers(layer.rate_shift_max)))
             self.set_register(Register.MARGIN, int(self.chance.integers(1, layer.margin_max)))
             self.set_register(Register.LEARN, int(burst != 2))
         pending = [trace for trace, _, _ in traces if trace.pending]
-        assert pending, f"{self.name}: nothing was learnt"
+        assert bool(pending) == self.fold.learns, f"{self.name}: nothing was learnt"
         assert (self.taken, self.updated) == (len(traces), len(pending)), self.name
+        self.counted(len(traces), len(pending))
         padding = [0] * (-layer.units % self.fold.pe)
         expected = [d for trace in pending for d in [*trace.gradient.tolist(), *padding]]
         assert self.gradients == expected, f"{self.name}: gradients"

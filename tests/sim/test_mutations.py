@@ -1,17 +1,17 @@
 """Faults put into the RTL on purpose are noticed; ``python -m sim.mutations`` tries all of them."""
 
 import sys
+from itertools import pairwise
 
 import pytest
 
-from golden_model.data import load_data
 from hdl.rtl.core import Core
-from sim.mutations import MUTATIONS, SAMPLES, Mutation, first_sign, mutated, sign_of, tiny_schedule
+from sim.mutations import MUTATIONS, Mutation, first_sign, mutated, sign_of, tiny_schedule, trial
 
 TRIED = (
     "update applied to the newest sample's inputs",
     "ties go to the highest class",
-    "visit list forgets the groups of the sample before",
+    "visit map forgets the words of the sample before",
 )
 """The rest takes a compilation each."""
 
@@ -40,10 +40,18 @@ def test_tiny_network_skips_zeros():
     schedule = tiny_schedule()
     kinds = {(folding.skip_zeros, folding.single_port) for folding in schedule.foldings}
     assert {(True, True), (True, False)} <= kinds
-    x = load_data("random", schedule.formats.network).x_train[:SAMPLES]
+    x, _ = trial(schedule)
     simd = schedule.foldings[0].simd
     words = x[:, : x.shape[1] // simd * simd].reshape(len(x), -1, simd).any(axis=2)
     assert (words[:-1] & ~words[1:]).any()
+
+
+def test_tiny_network_scores_in_both_ways():
+    """Of its two hidden layers; some samples have no label, so that the next follows at once."""
+    schedule = tiny_schedule()
+    assert {folding.parallel_classes for folding in schedule.foldings[:2]} == {True, False}
+    _, labels = trial(schedule)
+    assert any(one is None and two is not None for one, two in pairwise(labels))
 
 
 def test_sound_core_shows_nothing():
