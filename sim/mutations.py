@@ -231,7 +231,7 @@ MUTATIONS = (
     Mutation(
         name="wide counter misses the narrow one's wrap",
         module="register_file",
-        old="read.data[len(count) :] + wrapped",
+        old="before[len(count) :] + wrapped",
         new="read.data[len(count) :]",
     ),
     Mutation(
