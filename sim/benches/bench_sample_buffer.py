@@ -7,6 +7,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.spec.formats import ACTIVATION_MAX
+from hdl.passes.cycles import FILL
 from hdl.rtl.sample_buffer import SampleBuffer
 from sim.bench import Bench, Regime, Source, clocks, start
 from sim.benches.harness import Group, Watched, lanes_of
@@ -49,20 +50,19 @@ class Buffer:
         return getattr(self.dut, f"{self.name}_{name}")
 
     async def _watch(self):
-        """Note groups; behind the last, a clock passes before the sample is full."""
+        """Note groups; behind the last, some clocks pass before the sample is full."""
         last_group, closing = (self.inputs - 1) // self.simd, False
         while True:
             await ReadOnly()
-            full, ready = int(self.port("full").value), int(self.source.ready.value)
-            valid = int(self.port("group_valid").value)
-            if closing:
-                assert (full, ready, valid) == (0, 0, 0), f"{self.name}: no clock to list"
+            for _ in range(FILL - 1 if closing else 0):
+                roles = self.port("full"), self.source.ready, self.port("group_valid")
+                found = [int(role.value) for role in roles]
+                assert found == [0, 0, 0], f"{self.name}: no clock to list"
                 await FallingEdge(self.dut.clk)
                 await ReadOnly()
-                assert int(self.port("full").value), f"{self.name}: not full"
-                valid = False
+            assert not closing or int(self.port("full").value), f"{self.name}: not full"
             closing = False
-            if valid:
+            if int(self.port("group_valid").value):
                 group = int(self.port("group").value)
                 self.groups.append((group, bool(int(self.port("group_nonzero").value))))
                 closing = group == last_group

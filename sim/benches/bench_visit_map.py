@@ -5,6 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ReadOnly
 
+from hdl.passes.cycles import FILL
 from hdl.passes.stages import CHUNK, chunks_of
 from hdl.rtl.visit_map import VisitMap
 from sim.bench import Bench, clocks, start
@@ -74,7 +75,8 @@ class Map:
             while self.chance.random() < self.gaps:
                 await self.clock(nonzero=self.chance.random() < 0.5)
             await self.clock(group=group, nonzero=flags[group])
-        await self.clock(nonzero=True)
+        for _ in range(FILL - 1):
+            await self.clock(nonzero=True)
         while self.chance.random() < self.gaps:
             await self.clock()
         await self.clock(advance=True)
