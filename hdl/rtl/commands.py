@@ -191,7 +191,7 @@ class Commands(wiring.Component):
         m.d.sync += sent.eq(self.core.o_weight.valid & self.core.o_weight.ready)
         with m.State("REPLY"):
             m.d.comb += reply.active.eq(1)
-            m.d.comb += [self.header.valid.eq(1), self.request.ready.eq(self.header.ready)]
+            m.d.comb += self.header.valid.eq(1)
             with m.If(reply.error == 0):
                 pairs = zip(READS, (self.core.i_weight, self.core.i_register), strict=True)
                 for opcode, port in pairs:
@@ -202,7 +202,10 @@ class Commands(wiring.Component):
                 m.d.sync += asked.eq(reply.final)
             with m.If(self.header.ready):
                 m.d.sync += asked.eq(0)
-                m.next = "IDLE"
+                m.next = "DONE"
+        with m.State("DONE"):
+            m.d.comb += self.request.ready.eq(1)
+            m.next = "IDLE"
 
     @property
     def _opcode(self):
