@@ -13,6 +13,7 @@ from hdl.rtl.ports import core_signature
 from hdl.rtl.reply_payload import ReplyPayload
 from hdl.rtl.request_buffer import PAYLOAD
 from hdl.rtl.request_check import FIELDS, INDEX_BITS, RequestCheck
+from hdl.rtl.stage import Stage
 
 FIELD_BYTES = {
     Opcode.TRAIN: 1,
@@ -99,7 +100,7 @@ class Commands(wiring.Component):
             self.header.payload.length.eq(reply.length),
             self.header.payload.empty.eq(reply.empty),
         ]
-        self._core_ports(m, reply, fields)
+        sample = self._core_ports(m, reply, fields)
         self._row(m, fields, reply)
         needed = self._needed(m)
         with m.FSM():
@@ -117,7 +118,7 @@ class Commands(wiring.Component):
                     m.d.sync += refused.eq(1)
                     m.next = "REPLY"
             with m.State("SAMPLE"):
-                m.d.comb += [self.core.i.valid.eq(self.i.valid), self.i.ready.eq(self.core.i.ready)]
+                m.d.comb += [sample.valid.eq(self.i.valid), self.i.ready.eq(sample.ready)]
                 with m.If(self.i.valid & self.i.ready & self.i.payload.last):
                     m.next = "REPLY"
             with m.State("RESET"):
@@ -190,7 +191,7 @@ class Commands(wiring.Component):
         m.d.sync += sent.eq(self.core.o_weight.valid & self.core.o_weight.ready)
         with m.State("REPLY"):
             m.d.comb += reply.active.eq(1)
-            m.d.comb += [self.header.valid.eq(1), self.request.ready.eq(self.header.ready)]
+            m.d.comb += self.header.valid.eq(1)
             with m.If(reply.error == 0):
                 pairs = zip(READS, (self.core.i_weight, self.core.i_register), strict=True)
                 for opcode, port in pairs:
@@ -201,7 +202,10 @@ class Commands(wiring.Component):
                 m.d.sync += asked.eq(reply.final)
             with m.If(self.header.ready):
                 m.d.sync += asked.eq(0)
-                m.next = "IDLE"
+                m.next = "DONE"
+        with m.State("DONE"):
+            m.d.comb += self.request.ready.eq(1)
+            m.next = "IDLE"
 
     @property
     def _opcode(self):
@@ -225,13 +229,18 @@ class Commands(wiring.Component):
             reply.final.eq(final),
         ]
 
-    def _core_ports(self, m, reply, fields) -> None:
-        """Everything on the core's side that needs no state."""
+    def _core_ports(self, m, reply, fields):
+        """Everything on the core's side that needs no state; gives the stream of a sample."""
         opcode = self._opcode
+        # The core's `ready` and what comes out of the buffer each come a long way.
+        m.submodules.sample = sample = Stage(8)
         m.d.comb += [
-            self.core.i.payload.x.eq(self.i.payload.data),
+            sample.i.payload.eq(self.i.payload.data),
+            self.core.i.valid.eq(sample.o.valid),
+            self.core.i.payload.x.eq(sample.o.payload),
             self.core.i.payload.label.eq(fields.label),
             self.core.i.payload.learn.eq(opcode == Opcode.TRAIN),
+            sample.o.ready.eq(self.core.i.ready),
             self.core.i_weight.payload.layer.eq(fields.weights.layer),
             self.core.i_weight.payload.unit.eq(fields.weights.unit),
             self.core.i_weight.payload.value.eq(fields.weights.value),
@@ -253,3 +262,4 @@ class Commands(wiring.Component):
                 sink.valid.eq(source.valid),
                 source.ready.eq(sink.ready),
             ]
+        return sample.i
