@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,8 @@ from sim.record import TracedGolden, differences, train
 
 PACKAGE = "hdl.rtl"
 SAMPLES = 300
+LIMIT = 50_000
+"""Clocks after which a chunk of samples is stuck."""
 LABELLED, DARK, STALL = 0.8, 0.1, 0.9
 """Shares of the samples with a label and of those that are all zero; probability of a clock in
 which no score is taken, in every other chunk of samples."""
@@ -167,12 +170,6 @@ MUTATIONS = (
         module="layer",
         old="tail.tag.eq(tag)",
         new="tail.tag.eq(matrix.tag)",
-    ),
-    Mutation(
-        name="next sample's tag comes before the first sums have left",
-        module="layer",
-        old="free = matrix.initialised & ~tag_in_use",
-        new="free = matrix.initialised",
     ),
     Mutation(
         name="ties go to the highest class",
@@ -325,6 +322,8 @@ def first_sign(schedule: ScheduledNetwork, core: wiring.Component | None = None)
     formats, (x, y) = schedule.formats, trial(schedule)
     try:
         simulated = SimulatedCore(schedule, core=core, optimisation=QUICK)
+        run = partial(simulated.simulation.run, limit=LIMIT)
+        simulated.simulation.run = run  # type: ignore[method-assign]
 
         def stall_or_not(_: int) -> None:
             simulated.sink_stall = STALL - simulated.sink_stall
