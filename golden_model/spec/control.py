@@ -28,8 +28,8 @@ class Counter(IntEnum):
 class Activity(IntEnum):
     """Of clocks and memory words, like `Counter`; only hardware has them.
 
-    In each clock from the end of the initial draws a layer is busy, waiting or blocked, or it rests:
-    there is nothing to do while pending updates are asked for.
+    In each clock from the end of the initial draws a layer is busy, waiting or blocked, or it
+    rests: there is nothing to do while pending updates are asked for.
     """
 
     BUSY = 19

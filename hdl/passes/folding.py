@@ -317,8 +317,10 @@ def _assign_multipliers(
         forward, update = (
             (layer.index, name) in chosen for name in ("hard_forward", "hard_update")
         )
-        # Else it spares a gate before each bit of the sum, for a clock that a long group can lose.
-        clear_slot = _accumulates(layer, folding, budget) or folding.words(layer) >= LONG_GROUP
+        # Where blocks accumulate, cells have no gate before their adder: a sum that begins anew
+        # without a free clock would take a cell more for each bit. A long group can lose a clock.
+        in_cells = block.accumulator_bits > 0 and folding.words(layer) >= LONG_GROUP
+        clear_slot = _accumulates(layer, folding, budget) or in_cells
         assigned.append(
             replace(folding, hard_forward=forward, hard_update=update, clear_slot=clear_slot)
         )

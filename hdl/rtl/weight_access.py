@@ -113,17 +113,17 @@ class WeightAccess(wiring.Component):
                 with m.Else():
                     m.d.sync += [to_go.eq(to_go - 1), base.eq(base + words)]
             with m.State("NAME"):
-                m.d.comb += [writing.eq(request.write), self.read.eq(1)]
+                m.d.comb += [writing.eq(request.write), self.read.eq(~request.write)]
                 m.next = "FETCH"
             with m.State("FETCH"):
-                m.d.comb += self.read.eq(1)
+                m.d.comb += self.read.eq(~request.write)
                 m.d.sync += waited.eq(waited + 1)
                 with m.If(waited == to_word - 2):
                     m.d.sync += waited.eq(0)
                     m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [
-                    self.read.eq(1),
+                    self.read.eq(~request.write),
                     self.o.valid.eq(~request.write),
                     self.o.payload.eq(self.read_data[lane].as_signed()),
                     self.i.ready.eq(request.write | self.o.ready),

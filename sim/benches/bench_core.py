@@ -43,6 +43,13 @@ NETWORKS = {
             folding(pe=1, simd=1, parallel_classes=True, classifier_rom=False),
         ),
     ),
+    "inference": (
+        Network(
+            name="inference", inputs=9, classes=3, layers=(Dense(units=4),), seed=8,
+            readout=Readout(),
+        ),
+        (folding(simd=2, skip_zeros=True, learns=False), folding(pe=2, learns=False)),
+    ),
 }  # fmt: skip
 BURST = 6
 
