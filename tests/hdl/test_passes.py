@@ -213,10 +213,10 @@ def test_what_only_infers_has_nothing_of_learning(board, name):
 @pytest.mark.parametrize(
     ("folding", "value", "rule", "remedy"),
     [
-        ({"layer0": (3, 1)}, "PE = 3 of layer0", "power of two", "The largest that fits is 16"),
-        ({"layer0": (1, 0)}, "SIMD = 0 of layer0", "power of two", "The largest that fits is 16"),
+        ({"layer0": (3, 1)}, "PE = 3 of layer0", "power of two", "The largest that fits is 64"),
+        ({"layer0": (1, 0)}, "SIMD = 0 of layer0", "power of two", "The largest that fits is 64"),
         ({"readout": (32, 1)}, "PE = 32 of readout", "power of two", "The largest that fits is 16"),
-        ({"layer0": (1, 128)}, "SIMD = 128 of layer0", "power of two", "is 16"),
+        ({"layer0": (1, 128)}, "SIMD = 128 of layer0", "power of two", "is 64"),
         ({"layr0": (1, 1)}, "folding of 'layr0'", "no such layer", "Did you mean 'layer0'?"),
         ({"layer7": (1, 1)}, "folding of 'layer7'", "no such layer", "layer"),
     ],
