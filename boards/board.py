@@ -25,9 +25,6 @@ class Family:
         Yosys commands before synthesis.
     overrides
         More settings of Amaranth's platform, for example options of synthesis.
-    aim
-        Times the board's clock is what place and route is asked for, since it gives up improving
-        what meets its target, and often a little before.
     """
 
     place_and_route: str
@@ -36,7 +33,6 @@ class Family:
     resources: Mapping[str, tuple[str, ...]]
     script_after_read: str
     overrides: Mapping[str, str] = field(default_factory=dict)
-    aim: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

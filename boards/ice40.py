@@ -17,7 +17,6 @@ UP5K = Family(
     resources=_RESOURCES | {"SPRAM": ("ICESTORM_SPRAM",), "MAC16": ("ICESTORM_DSP",)},
     script_after_read=f"{LEAVE_SPRAM_UNDEFINED}\n{DROP_COLLISION_LOGIC}",
     overrides={"synth_opts": "-dsp -spram -device u"},
-    aim=1.2,
 )
 
 HX8K = Family(
@@ -26,7 +25,6 @@ HX8K = Family(
     bitstream="bin",
     resources=_RESOURCES,
     script_after_read=DROP_COLLISION_LOGIC,
-    aim=1.2,
 )
 
 ICEBREAKER = Board(

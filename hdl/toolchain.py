@@ -88,7 +88,7 @@ def _overrides(board: Board, seed: int) -> dict[str, Any]:
     out because their paths differ from machine to machine. The frequency is for clocks that neither
     the platform nor the tool constrains: Gowin's, all of them.
     """
-    place = f"--seed {seed} --freq {board.family.aim * board.clock_hz / 1e6:g} --report {_REPORT}"
+    place = f"--seed {seed} --freq {board.clock_hz / 1e6:g} --report {_REPORT}"
     return {
         **board.family.overrides,
         "script_after_read": f"{_WRITE_VERILOG}\n{board.family.script_after_read}",
