@@ -11,9 +11,6 @@ from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, ResetSig
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
-AIM = 1.2
-"""Times its clock is what an iCE40 design is placed for: place and route gives up improving what
-meets its target, and often before."""
 POWER_ON_SECONDS = 15e-6
 """iCE40 block RAM reads as zero for about 3 us after configuration; five times that."""
 
@@ -76,7 +73,7 @@ class Ice40Pll:
             **source,
         )
         output_hz = self.output_hz(int(platform.default_clk_frequency))
-        platform.add_clock_constraint(clock, int(output_hz * AIM))
+        platform.add_clock_constraint(clock, output_hz)
         ticks = Signal(range(int(output_hz * POWER_ON_SECONDS) + 1))
         ready = Signal()
         m.domains.power_on = ClockDomain(reset_less=True, local=True)
