@@ -60,7 +60,7 @@ class Matrix(wiring.Component):
     release
         Pulse: the sums have been worked off, the next may come.
     i_weight, o_weight, initialised
-        Access to single weights, while no sweep runs.
+        Access to single weights, while no sweep runs and `update` is 0.
 
     `update`, `i_gradient` and `rate` are there only if the layer learns.
 

@@ -131,6 +131,8 @@ class Control:
         assert self.sums[: len(expected)] == list(expected), f"{self.name}: sums"
         assert len(self.sums) <= len(expected) + self.fold.pe - 1
         self.sums.clear()
+        if self.fold.learns:
+            self.port("update").value = 0
         await clocks(self.dut, 3)
 
     async def same_weights(self):
