@@ -73,10 +73,13 @@ def build(
     """
     with staging(out) as folder:
         schedule = pipeline.run(formats, board.budget, options, folder)
-        chip = Chip(schedule, board.clock_hz, board.baud)
         say("Synthesis, placement and routing: some minutes for a full chip")
         placed = toolchain.build(
-            lambda platform: on_board(chip, board, platform), board, folder, seed, say
+            lambda platform: on_board(Chip(schedule, board.clock_hz, board.baud), board, platform),
+            board,
+            folder,
+            seed,
+            say,
         )
         report = Report(
             board=board.name,
