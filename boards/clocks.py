@@ -88,14 +88,13 @@ class Ice40Pll:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ecp5Pll:
-    """EHXPLLL that feeds its first output back.
+class RatioPll:
+    """A PLL fed from a pin through a buffer; subclasses name the primitive.
 
     Members
     -------
     reference, feedback, output
-        Divisors CLKI_DIV, CLKFB_DIV and CLKOP_DIV; the oscillator inside runs at
-        ``input * feedback * output / reference`` and must stay within 400 to 800 MHz.
+        Divisors; the oscillator inside runs at ``input * feedback * output / reference``.
     """
 
     reference: int
@@ -112,7 +111,29 @@ class Ecp5Pll:
             "i", platform.request(platform.default_clk, dir="-")
         )
         clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
-        m.submodules.pll = Instance(
+        m.submodules.pll = self.primitive(platform, pin.i, clock, locked)
+        # The output's constraint: nextpnr-ecp5 derives it, and to Gowin's tool the build gives one
+        # for all clocks.
+        m.domains.sync = ClockDomain()
+        m.d.comb += ClockSignal("sync").eq(clock)
+        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+
+    def primitive(self, platform: Any, source: Any, clock: Signal, locked: Signal) -> Instance:
+        """The family's own, from `source` to `clock` and `locked`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ecp5Pll(RatioPll):
+    """EHXPLLL that feeds its first output back.
+
+    `reference`, `feedback` and `output` are CLKI_DIV, CLKFB_DIV and CLKOP_DIV; the oscillator
+    inside must stay within 400 to 800 MHz.
+    """
+
+    def primitive(self, platform: Any, source: Any, clock: Signal, locked: Signal) -> Instance:
+        """EHXPLLL."""
+        return Instance(
             "EHXPLLL",
             p_PLLRST_ENA="DISABLED",
             p_INTFB_WAKE="DISABLED",
@@ -125,55 +146,35 @@ class Ecp5Pll:
             p_CLKOP_DIV=self.output,
             p_CLKOP_CPHASE=self.output - 1,
             p_CLKOP_FPHASE=0,
-            i_CLKI=pin.i,
+            i_CLKI=source,
             i_CLKFB=clock,
             i_RST=Const(0),
             i_STDBY=Const(0),
             o_CLKOP=clock,
             o_LOCK=locked,
         )
-        # nextpnr-ecp5 derives the constraint of the output by itself.
-        m.domains.sync = ClockDomain()
-        m.d.comb += ClockSignal("sync").eq(clock)
-        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GowinPll:
+class GowinPll(RatioPll):
     """rPLL with feedback inside.
 
-    Members
-    -------
-    reference, feedback, output
-        Divisors: IDIV_SEL and FBDIV_SEL are one less, ODIV_SEL is `output`. The oscillator inside
-        runs at ``input * feedback * output / reference`` and must stay within 400 to 1200 MHz;
-        ``gowin_pll -i 27 -o 54`` prints the fields.
+    IDIV_SEL and FBDIV_SEL are one less than `reference` and `feedback`, ODIV_SEL is `output`. The
+    oscillator inside must stay within 400 to 1200 MHz; ``gowin_pll -i 27 -o 54`` prints the fields.
     """
 
-    reference: int
-    feedback: int
-    output: int
-
-    def output_hz(self, input_hz: int) -> int:
-        """``input * feedback / reference``."""
-        return input_hz * self.feedback // self.reference
-
-    def connect(self, m: Module, platform: Any) -> None:
-        """Add the PLL; the domain is in reset until it has locked."""
-        m.submodules.clock_buffer = pin = io.Buffer(
-            "i", platform.request(platform.default_clk, dir="-")
-        )
-        clock, locked = Signal(name="pll_clock"), Signal(name="pll_locked")
+    def primitive(self, platform: Any, source: Any, clock: Signal, locked: Signal) -> Instance:
+        """rPLL."""
         unused = {f"i_{port}": Const(0, 6) for port in ("FBDSEL", "IDSEL", "ODSEL")}
         unused |= {f"i_{port}": Const(0, 4) for port in ("PSDA", "DUTYDA", "FDLY")}
-        m.submodules.pll = Instance(
+        return Instance(
             "rPLL",
             p_DEVICE=platform.family,
             p_FCLKIN=f"{platform.default_clk_frequency / 1e6:g}",
             p_IDIV_SEL=self.reference - 1,
             p_FBDIV_SEL=self.feedback - 1,
             p_ODIV_SEL=self.output,
-            i_CLKIN=pin.i,
+            i_CLKIN=source,
             i_CLKFB=Const(0),
             i_RESET=Const(0),
             i_RESET_P=Const(0),
@@ -181,10 +182,6 @@ class GowinPll:
             o_LOCK=locked,
             **unused,
         )
-        # The tool knows of no constraint but the one for all clocks, which the build gives it.
-        m.domains.sync = ClockDomain()
-        m.d.comb += ClockSignal("sync").eq(clock)
-        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
 
 
 Clock = DirectClock | Ice40Pll | Ecp5Pll | GowinPll
