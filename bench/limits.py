@@ -1,6 +1,5 @@
 """What cannot be passed, as plain arithmetic on the stages of the flow."""
 
-from boards.budget import MultiplierKind
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding, ScheduledNetwork
 
@@ -28,16 +27,6 @@ def dense_limit(schedule: ScheduledNetwork, update: bool) -> int:
     """Clocks per sample that the ports of the slowest layer's weight memory allow."""
     pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
     return max(slots(layer, folding, update) for layer, folding in pairs)
-
-
-def multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
-    """Hard multipliers of a layer."""
-    products = (
-        (folding.hard_forward, layer.weight_bits),
-        (folding.hard_update, folding.gradient_operand_bits(layer)),
-    )
-    each = sum(-(-bits // block.bits) for hard, bits in products if hard)
-    return folding.lanes * each
 
 
 def backpropagation(weights: list[int], kind: str, *, first_read_backward: bool = True) -> int:

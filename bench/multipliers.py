@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from bench.cases import DENSE, Case
 from bench.figures import Figure, Found, Skipped
-from bench.limits import UPDATES_PER_MULTIPLIER, multipliers
+from bench.limits import UPDATES_PER_MULTIPLIER
 from bench.observe import every_sample_learns
 from bench.say import Say
 from golden_model.spec.control import Activity
 from hdl.passes.errors import DoesNotFit
+from hdl.passes.estimate import layer_multipliers
 
 GOAL = 0.48
 
@@ -31,7 +32,7 @@ def _case(case: Case) -> Found:
     layers = schedule.formats.layers
     layer = max(layers, key=lambda layer: layer.weight_count)
     folding = schedule.foldings[layer.index]
-    blocks = multipliers(layer, folding, case.board.budget.multiplier)
+    blocks = layer_multipliers(layer, folding, case.board.budget.multiplier)
     if not blocks:
         return Skipped(case=case.name, why=f"{layer.name} uses no hard multiplier")
     found = every_sample_learns(schedule)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from boards.budget import Budget
 from boards.parts import CELLS
-from hdl.passes.estimate import chip_cells
+from hdl.passes.estimate import chip_cells, layer_multipliers
 from hdl.passes.stages import ScheduledNetwork
 from hdl.toolchain import Use
 
@@ -23,16 +23,7 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
         expected[kind.name] = sum(blocks)
     block = budget.multiplier
     if block.count:
-        products = (
-            (folding.lanes, bits)
-            for layer, folding in layers
-            for hard, bits in (
-                (folding.hard_forward, layer.weight_bits),
-                (folding.hard_update, folding.gradient_operand_bits(layer)),
-            )
-            if hard
-        )
-        expected[block.name] = sum(lanes * -(-bits // block.bits) for lanes, bits in products)
+        expected[block.name] = sum(layer_multipliers(*layer, block) for layer in layers)
     return expected
 
 

@@ -1,7 +1,8 @@
-"""Logic cells before synthesis: what each part of the RTL was measured to take."""
+"""Before synthesis: logic cells, as each part of the RTL was measured to take, and multipliers."""
 
 from collections.abc import Sequence
 
+from boards.budget import MultiplierKind
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
 from hdl.passes.stages import Folding
 
@@ -54,3 +55,12 @@ def _lane_cells(layer: DenseFormat, folding: Folding) -> int:
 def _tree_cells(layer: DenseFormat, folding: Folding) -> int:
     """Adds what the lanes of a unit have summed."""
     return (folding.lanes - folding.pe) * layer.accumulator_bits
+
+
+def layer_multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
+    """Hard multipliers of a layer."""
+    products = (
+        (folding.hard_forward, layer.weight_bits),
+        (folding.hard_update, folding.gradient_operand_bits(layer)),
+    )
+    return folding.lanes * sum(-(-bits // block.bits) for hard, bits in products if hard)

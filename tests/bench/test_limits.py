@@ -5,7 +5,7 @@ import pytest
 
 from bench.cases import Case
 from bench.figures import Figure
-from bench.limits import backpropagation, dense_limit, multipliers, slots
+from bench.limits import backpropagation, dense_limit, slots
 from bench.observe import Observation
 from bench.traffic import moved
 from boards.budget import MultiplierKind
@@ -13,6 +13,7 @@ from boards.registry import find_board
 from golden_model.spec.control import Activity
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Network, Readout
+from hdl.passes.estimate import layer_multipliers
 from hdl.passes.stages import Folding, ScheduledNetwork
 
 FORMATS = infer_formats(
@@ -58,10 +59,10 @@ def test_multipliers_of_a_layer():
     narrow = MultiplierKind(name="M", count=9, bits=9, accumulator_bits=0)
     both = folding(2, 2, hard_forward=True, hard_update=True)
     forward = folding(2, 2, hard_forward=True, hard_update=False)
-    assert multipliers(LAYER, both, block) == 8
-    assert multipliers(LAYER, forward, block) == 4
+    assert layer_multipliers(LAYER, both, block) == 8
+    assert layer_multipliers(LAYER, forward, block) == 4
     # 16-bit weights take two blocks of 9 bits.
-    assert multipliers(LAYER, forward, narrow) == 8
+    assert layer_multipliers(LAYER, forward, narrow) == 8
 
 
 def test_what_backpropagation_moves():
