@@ -7,7 +7,7 @@ from typing import Any
 from bench.cases import OPTIONS, Case
 from bench.say import Say
 from hdl import toolchain
-from hdl.build import MissedTiming, build, on_board
+from hdl.build import INFERENCE_ONLY, MissedTiming, build, on_board
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import Options
 from hdl.rtl.chip import Chip
@@ -52,7 +52,7 @@ def place(case: Case, options: Options) -> Path:
     """Beside the user's builds, a folder for each choice of options."""
     name = case.network.name
     name += "" if options.skip_zeros else "-dense"
-    name += "" if options.learns else "-inference-only"
+    name += "" if options.learns else INFERENCE_ONLY
     return Path("build", "bench", case.board.name, name)
 
 

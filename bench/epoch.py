@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cases import Case
+from bench.cycles import FEWER_BY_SKIPPING
 from bench.figures import Figure, Found, Skipped
 from bench.limits import dense_limit
 from bench.observe import Observation, activity, dataset
@@ -158,16 +159,14 @@ def figures(case: Case, found: Epoch, samples: int | None) -> Iterator[Found]:
     yield Figure(case=case.name, what=DIFFERENCES, unit="",
                  value=found.differences, goal=0, fewer_is_better=True,
                  note=f"{found.compared:,} answers, scores and final weights compared")  # fmt: skip
-    for mode, part, goal in (
-        ("training", found.training, 4.0),
-        ("inference", found.inference, 5.0),
-    ):
+    for mode, part in (("training", found.training), ("inference", found.inference)):
         sweep = dense_limit(schedule, mode == "training")
         yield Figure(case=case.name, what=f"{mode}, zeros skipped", unit="clocks",
                      value=part.clocks, limit=part.port_limit(schedule), fewer_is_better=True,
                      note=f"{note}; the limit is of the words that were visited")  # fmt: skip
         yield Figure(case=case.name, what=f"{mode}, times fewer than dense", unit="",
-                     value=sweep / part.clocks, goal=goal, note=note)  # fmt: skip
+                     value=sweep / part.clocks, goal=FEWER_BY_SKIPPING[mode],
+                     note=note)  # fmt: skip
     yield from moved(case, schedule, found.training, note)
     yield Figure(case=case.name, what="clocks simulated", unit="million",
                  value=found.simulated_clocks / 1e6, note=f"in {found.seconds:.0f} s")  # fmt: skip

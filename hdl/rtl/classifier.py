@@ -34,9 +34,6 @@ class LocalClassifier(wiring.Component):
         Class to read, whether to read, and its score one clock later.
     """
 
-    at_a_time = 1
-    """Classes added in a clock."""
-
     def __init__(self, format: DenseFormat) -> None:
         self.format = format
         super().__init__(
