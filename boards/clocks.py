@@ -34,7 +34,7 @@ class Ice40Pll:
     Members
     -------
     divr, divf, divq, filter_range
-        The fields of the primitive; ``icepll -i 12 -o 24`` prints them.
+        The fields of the primitive; ``icepll -i 12 -o 36`` prints them.
     own_pin
         Whether the oscillator is on the pin that belongs to the PLL; else its clock gets there
         through the fabric.

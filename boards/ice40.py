@@ -33,7 +33,7 @@ ICEBREAKER = Board(
     family=UP5K,
     platform=ICEBreakerPlatform,
     oscillator_hz=12_000_000,
-    clock=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1),
+    clock=Ice40Pll(divr=0, divf=47, divq=4, filter_range=1),
     baud=1_000_000,
 )
 

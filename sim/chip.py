@@ -77,7 +77,8 @@ class SimulatedCore:
     def _poison(self) -> None:
         memories = self.simulation.memories()
         weights = [n for n in memories if n.rpartition(".")[2] in WEIGHT_MEMORIES]
-        assert len(weights) == len(self.formats.layers), f"a weight memory is missing: {weights}"
+        count = sum(1 + folding.takes_turns for folding in self.schedule.foldings)
+        assert len(weights) == count, f"a weight memory is missing: {weights}"
         random = np.random.default_rng(0)
         for name in weights:
             memory, width = self.simulation.memory(name), memories[name][0]

@@ -27,8 +27,8 @@ dense sweep knows one chunk only."""
 
 
 def name_to_sum(folding: Folding) -> int:
-    """Clocks from naming the last word of a group to the sums of its units."""
-    lanes = (7 if folding.learns else 5) + folding.slow_memory
+    """Clocks from naming the last word of a group to the sums of all its units."""
+    lanes = (7 if folding.learns else 5) + folding.slow_memory + folding.takes_turns
     return lanes + (folding.simd - 1).bit_length()
 
 
@@ -56,7 +56,7 @@ class Sweep:
     update: bool
     blocked: int = 0
     last: int = field(init=False)
-    _pause: int = -1  # clock in which accumulators are cleared
+    _pause: int = -1  # clock without a word behind a group
     _written: tuple[int, ...] = ()  # clocks in which the latest words to be written were named
     _loaded: int = field(init=False)  # clock in which the latest chunk was loaded
     _moved: int = 0  # clock in which the latest chunk that has words came to hand
@@ -76,7 +76,7 @@ class Sweep:
             named = self._sparse(visits, gradients, credit)
         else:
             named = self._dense(visits[0], gradients, credit)
-        if self.folding.clear_slot:
+        if self.folding.pauses:
             self._pause = self.last + 1
         return named
 
@@ -115,7 +115,8 @@ class Sweep:
         while True:
             written = clock + NAME_TO_READ - NAME_TO_WRITE - self.folding.slow_memory
             held = self.folding.single_port and written in self._written
-            if clock == self._pause or held:
+            shared = self.folding.takes_turns and write and clock - 1 in self._written
+            if clock == self._pause or held or shared:
                 clock += 1
             elif clock < gradients:
                 clock = gradients

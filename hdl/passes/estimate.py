@@ -35,7 +35,8 @@ def layer_cells(layer: DenseFormat, folding: Folding) -> int:
     if folding.parallel_classes:
         cells += layer.classes * 2 * layer.score_bits
     if folding.learns:
-        cells += 330 + folding.pe * folding.gradient_operand_bits(layer)
+        queues = 1 + folding.takes_turns
+        cells += 330 + queues * folding.pe * folding.gradient_operand_bits(layer)
         if folding.parallel_classes:
             cells += layer.classes * 3 * layer.error_bits
     return cells + folding.lanes * _lane_cells(layer, folding) + _tree_cells(layer, folding)
@@ -59,8 +60,17 @@ def _tree_cells(layer: DenseFormat, folding: Folding) -> int:
 
 def layer_multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
     """Hard multipliers of a layer."""
-    products = (
-        (folding.hard_forward, layer.weight_bits),
-        (folding.hard_update, folding.gradient_operand_bits(layer)),
-    )
-    return folding.lanes * sum(-(-bits // block.bits) for hard, bits in products if hard)
+    forward = forward_multipliers(layer, folding, block)
+    update = update_multipliers(layer, folding, block)
+    return folding.hard_forward * forward + folding.hard_update * update
+
+
+def forward_multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
+    """Blocks that ``W * x`` takes, if it takes any."""
+    return folding.lanes * -(-layer.weight_bits // block.bits)
+
+
+def update_multipliers(layer: DenseFormat, folding: Folding, block: MultiplierKind) -> int:
+    """Blocks that ``d * x`` takes, if it takes any; lanes that take turns share one."""
+    products = folding.lanes // (1 + folding.takes_turns)
+    return products * -(-folding.gradient_operand_bits(layer) // block.bits)

@@ -9,7 +9,13 @@ from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.formats import DenseFormat, FormattedNetwork, ReadoutFormat
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.estimate import chip_cells, soft_forward_cells, soft_update_cells
+from hdl.passes.estimate import (
+    chip_cells,
+    forward_multipliers,
+    soft_forward_cells,
+    soft_update_cells,
+    update_multipliers,
+)
 from hdl.passes.memory_map import (
     dual_port_kind,
     shared_memories,
@@ -298,14 +304,16 @@ def _assign_multipliers(
     block = budget.multiplier
     best = [(0, frozenset[tuple[int, str]]())] * (block.count + 1)
     for layer, folding in zip(formats.layers, foldings, strict=True):
-        operands = folding.gradient_operand_bits(layer)
-        products = {"hard_forward": (layer.weight_bits, soft_forward_cells(layer))}
-        if folding.learns:
-            products["hard_update"] = (operands, soft_update_cells(layer))
-        for name, (bits, cells) in products.items():
-            if block.count == 0:
-                continue
-            cost = folding.lanes * -(-bits // block.bits)
+        if block.count == 0:
+            continue
+        products = {
+            "hard_forward": (forward_multipliers, soft_forward_cells(layer)),
+            "hard_update": (update_multipliers, soft_update_cells(layer)),
+        }
+        if not folding.learns:
+            del products["hard_update"]
+        for name, (multipliers, cells) in products.items():
+            cost = multipliers(layer, folding, block)
             saved = folding.lanes * cells
             for spent in range(block.count, cost - 1, -1):
                 with_it = best[spent - cost]

@@ -62,9 +62,10 @@ def visit_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> It
 
 
 def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Memory:
-    """The weights of a layer."""
-    width = folding.lanes * layer.weight_bits
-    return _memory(f"{layer.name}.weights", folding.weight_words(layer), width, kind)
+    """The weights of a layer, in two memories where halves of a word take turns."""
+    copies = 1 + folding.takes_turns
+    width = folding.lanes * layer.weight_bits // copies
+    return _memory(f"{layer.name}.weights", folding.weight_words(layer), width, kind, copies)
 
 
 def shared_memories(formats: FormattedNetwork, kind: MemoryKind) -> Iterator[Memory]:

@@ -63,6 +63,21 @@ class Folding:
         """Weights of a word."""
         return self.pe * self.simd
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the second half of the units works a clock behind the first one.
+
+        Where a written word takes two clocks of its port anyway, one half reads while the other
+        writes, and a lane of each share the multiplier of the update.
+        """
+        in_time = self.single_port and not self.slow_memory
+        return in_time and self.learns and self.hard_update and self.pe > 1
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a group is followed by a clock without a word."""
+        return self.clear_slot or self.takes_turns
+
     def groups(self, layer: DenseFormat) -> int:
         """Groups of PE units, the last one padded."""
         return -(-layer.units // self.pe)
@@ -91,6 +106,10 @@ class Folding:
     def previous_operand_bits(self, layer: DenseFormat) -> int:
         """Signed width of x as the other operand."""
         return ACTIVATION_BITS + 1 + (0 if self.hard_update else layer.rate_shift_max)
+
+    def change_bits(self, layer: DenseFormat) -> int:
+        """Signed width of their product."""
+        return self.gradient_operand_bits(layer) + self.previous_operand_bits(layer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

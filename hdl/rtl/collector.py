@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
+from hdl.rtl.delay import delayed
 from hdl.rtl.ports import tag_layout
 
 
@@ -15,6 +16,8 @@ class Collector(wiring.Component):
     ----------
     format, pe
         The layer, and units of a group.
+    turns
+        The sums of the second half of the units come one clock later.
 
     Members
     -------
@@ -31,12 +34,12 @@ class Collector(wiring.Component):
     unit
         Number of the unit at `o`.
 
-    Throughput: one unit per clock. Latency: one clock. Cost: pe * accumulator_bits flip-flops and
+    Throughput: one unit per clock. Latency: one clock from the last sums. Cost: pe * accumulator_bits flip-flops and
     as many cells if pe > 1.
     """
 
-    def __init__(self, format: DenseFormat, *, pe: int) -> None:
-        self.format, self.pe = format, pe
+    def __init__(self, format: DenseFormat, *, pe: int, turns: bool = False) -> None:
+        self.format, self.pe, self.turns = format, pe, turns
         bits = format.accumulator_bits
         super().__init__(
             {
@@ -56,20 +59,24 @@ class Collector(wiring.Component):
         held = Signal.like(self.sums)
         left = Signal(range(self.pe + 1))
         final_unit = self.unit == self.format.units - 1
+        valid = delayed(m, self.sums_valid, self.turns, name="sums_valid")
         m.d.comb += [
-            self.begun.eq(self.sums_valid & (self.unit == 0)),
+            self.begun.eq(valid[-1] & (self.unit == 0)),
             self.o.valid.eq(left != 0),
             self.o.payload.eq(held[0]),
             self.release.eq(self.o.valid & self.o.ready & ((left == 1) | final_unit)),
         ]
         with m.If(self.begun):
             m.d.sync += self.o_tag.eq(self.tag)
-        with m.If(self.sums_valid):
-            m.d.sync += [held.eq(self.sums), left.eq(self.pe)]
-        with m.Elif(self.o.valid & self.o.ready):
+        with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 held.eq(held.as_value() >> self.format.accumulator_bits),
                 left.eq(Mux(self.release, 0, left - 1)),
                 self.unit.eq(Mux(final_unit, 0, self.unit + 1)),
             ]
+        for unit in range(self.pe):
+            with m.If(valid[unit >= self.pe // 2] if self.turns else valid[0]):
+                m.d.sync += held[unit].eq(self.sums[unit])
+        with m.If(valid[-1]):
+            m.d.sync += left.eq(self.pe)
         return m

@@ -82,6 +82,7 @@ class Commands(wiring.Component):
         fields = Signal(FIELDS)
         index = Signal(INDEX_BITS)  # of the field's next byte
         used_up = Signal()  # the payload's last byte is among the fields
+        complete, known = self._complete(m, index), Signal()  # in FIELDS: `complete` is up to date
 
         m.submodules.check = check = RequestCheck(self.formats, self.learns)
         m.submodules.reply = reply = ReplyPayload(self.formats)
@@ -89,7 +90,7 @@ class Commands(wiring.Component):
         m.d.comb += [
             check.opcode.eq(opcode),
             check.length.eq(self.request.payload.length),
-            check.valid.eq(self.i.valid & self.i.ready),
+            check.valid.eq(self.i.valid & known & ~complete),
             check.index.eq(index),
             check.data.eq(self.i.payload.data),
             check.fields.eq(fields),
@@ -102,7 +103,6 @@ class Commands(wiring.Component):
         ]
         sample = self._core_ports(m, reply, fields)
         self._row(m, fields, reply)
-        needed = self._needed(m)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += check.clear.eq(1)
@@ -111,9 +111,11 @@ class Commands(wiring.Component):
                     m.next = "FIELDS"
                     with m.If(self.request.payload.error != 0):
                         m.next = "REPLY"
-            self._fields_state(m, fields, index, needed, used_up)
+            self._fields_state(m, fields, index, known, complete, used_up)
             with m.State("CHECK"):
                 self._dispatch(m)
+                # A register, because it goes everywhere.
+                m.d.sync += self.reset.eq((opcode == Opcode.RESET) & check.ok)
                 with m.If(~check.ok):
                     m.d.sync += refused.eq(1)
                     m.next = "REPLY"
@@ -122,7 +124,7 @@ class Commands(wiring.Component):
                 with m.If(self.i.valid & self.i.ready & self.i.payload.last):
                     m.next = "REPLY"
             with m.State("RESET"):
-                m.d.comb += self.reset.eq(1)
+                m.d.sync += self.reset.eq(0)
                 m.next = "DRAIN"
             with m.State("DRAIN"), m.If(self.core.idle):
                 m.next = "REPLY"
@@ -132,27 +134,30 @@ class Commands(wiring.Component):
             self._reply_state(m, fields, reply)
         return m
 
-    def _needed(self, m):
-        """How many bytes are fields; known a clock after the opcode."""
-        needed = Signal(INDEX_BITS)
+    def _complete(self, m, index):
+        """Whether all bytes that are fields have come; known two clocks behind each of them."""
+        needed, complete = Signal(INDEX_BITS), Signal()
+        m.d.sync += complete.eq(index == needed)
         m.d.sync += needed.eq(0)
         with m.Switch(self._opcode):
             for opcode, count in FIELD_BYTES.items():
                 with m.Case(opcode):
                     m.d.sync += needed.eq(count)
-        return needed
+        return complete
 
-    def _fields_state(self, m, fields, index, needed, used_up) -> None:
+    def _fields_state(self, m, fields, index, known, complete, used_up) -> None:
         """Take the fields off the payload; once they are checked, the next weight to write."""
+        m.d.sync += known.eq(0)
         with m.State("FIELDS"):
-            with m.If(index == needed):
-                m.d.sync += index.eq(FIRST_WEIGHT)
+            m.d.sync += known.eq(~(self.i.valid & self.i.ready))
+            with m.If(known & complete):
+                m.d.sync += [known.eq(0), index.eq(FIRST_WEIGHT)]
                 m.next = "CHECK"
                 with m.If(self.core.drain):
                     m.next = "WRITE"
             with m.Else():
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
+                m.d.comb += self.i.ready.eq(known)
+                with m.If(self.i.valid & known):
                     m.d.sync += fields.as_value().word_select(index, 8).eq(self.i.payload.data)
                     with m.If(index == REGISTER_VALUE):
                         m.d.sync += fields.weights.value[8:].eq(self.i.payload.data)
@@ -217,8 +222,9 @@ class Commands(wiring.Component):
         bits = max(layer.fan_in for layer in self.formats.layers).bit_length()
         first, count = fields.weights.input[:bits], fields.weights.value[:bits]
         done = Signal(bits)
-        port, final = self.core.i_weight, Signal()
-        with m.If(port.valid & port.ready):
+        port, final, moved = self.core.i_weight, Signal(), Signal()
+        m.d.sync += moved.eq(port.valid & port.ready)
+        with m.If(moved):
             m.d.sync += done.eq(done + 1)
         with m.If(self.request.ready):
             m.d.sync += done.eq(0)
@@ -252,8 +258,10 @@ class Commands(wiring.Component):
             ),
             self.core.i_register.payload.write.eq(opcode == Opcode.WRITE_REGISTER),
         ]
+        m.submodules.score = score = Stage(self.core.o.payload.shape())
+        wiring.connect(m, score.o, reply.i_score)
         for source, sink in (
-            (self.core.o, reply.i_score),
+            (self.core.o, score.i),
             (self.core.o_weight, reply.i_weight),
             (self.core.o_register, reply.i_register),
         ):

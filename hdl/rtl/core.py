@@ -11,7 +11,7 @@ from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.layer import Layer
 from hdl.rtl.ports import core_signature, score_layout
 from hdl.rtl.register_file import RegisterFile
-from hdl.rtl.stage import Pipe, Stage
+from hdl.rtl.stage import Stage
 
 
 class Core(wiring.Component):
@@ -47,13 +47,9 @@ class Core(wiring.Component):
             connect(m, lower.o, upper.i)
             m.d.comb += lower.o_score.ready.eq(1)
         connect(m, layers[-1].o_score, answer.i)
-        m.submodules.result = result = Pipe(answer.o.payload.shape())
-        connect(m, answer.o, result.i)
-        connect(m, result.o, flipped(self.o))
-        m.d.comb += [
-            layers[-1].o.ready.eq(1),
-            self.idle.eq(Cat(layer.idle for layer in layers).all()),
-        ]
+        connect(m, answer.o, flipped(self.o))
+        m.d.comb += layers[-1].o.ready.eq(1)
+        m.d.sync += self.idle.eq(Cat(layer.idle for layer in layers).all())
         m.d.comb += [layer.drain.eq(self.drain) for layer in layers]
         self._weights(m, layers)
         self._registers(m, layers)
@@ -120,12 +116,15 @@ class Answer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         class_, best = Signal(range(self.format.classes)), Signal(8)
-        highest, final = Signal.like(self.i.payload), class_ == self.format.classes - 1
-        first = Signal(init=1)
-        wins = first | (self.i.payload > highest)
+        lowest = -1 << (self.format.score_bits - 1)
+        highest, final = Signal.like(self.i.payload, init=lowest), class_ == self.format.classes - 1
+        # A subtraction, since tools take no carry chain for a comparison.
+        lead = Signal(signed(self.format.score_bits + 1))
+        wins = lead[-1]
         answer, aside = Signal.like(self.o.payload), Signal.like(self.o.payload)
         set_aside = Signal()
         m.d.comb += [
+            lead.eq(highest - self.i.payload),
             answer.score.eq(self.i.payload),
             answer.best.eq(Mux(wins, class_, best)),
             answer.last.eq(final),
@@ -138,10 +137,11 @@ class Answer(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 class_.eq(Mux(final, 0, class_ + 1)),
-                first.eq(final),
                 set_aside.eq(~self.o.ready),
                 aside.eq(answer),
             ]
-            with m.If(wins):
+            with m.If(final):
+                m.d.sync += [best.eq(0), highest.eq(lowest)]
+            with m.Elif(wins):
                 m.d.sync += [best.eq(class_), highest.eq(self.i.payload)]
         return m

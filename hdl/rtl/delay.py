@@ -10,3 +10,10 @@ def delayed(m: Module, value, clocks: int, *, name: str) -> list:
         stages.append(Signal.like(value, name=f"{name}_{clock}"))
         m.d.sync += stages[-1].eq(stages[-2])
     return stages
+
+
+def registered(m: Module, value, *, name: str) -> Signal:
+    """`value` one clock later; without a reset, so that a multiplier block can absorb it."""
+    held = Signal.like(value, name=name, reset_less=True)
+    m.d.sync += held.eq(value)
+    return held

@@ -75,7 +75,9 @@ class Head(wiring.Component):
 
     def collect(self, m):
         """The sums, unit by unit."""
-        m.submodules.collector = collector = Collector(self.format, pe=self.folding.pe)
+        m.submodules.collector = collector = Collector(
+            self.format, pe=self.folding.pe, turns=self.folding.takes_turns
+        )
         m.d.comb += [
             collector.sums.eq(self.sums),
             collector.sums_valid.eq(self.sums_valid),

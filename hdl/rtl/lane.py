@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
+from hdl.rtl.delay import registered
 from hdl.rtl.multiplier import product
 from hdl.rtl.weight_update import WeightUpdate
 
@@ -18,17 +19,15 @@ class Lane(wiring.Component):
     same reason. Clocks are counted from the one in which a word is named:
 
     =====  ==========================================================================
-    1      `previous` arrives, and `gradient` if `load` is 1
-    2      they are multiplied; `weight` arrives, or, with `replace`, `value` instead
-    3      the product is subtracted
+    2      `weight` arrives, or, with `replace`, `value` instead
+    3      `change` is subtracted, with `learn`
     4      the new weight stands at `new_weight`, to be written
     5      `newest` and the new weight are the operands of the second product
     6      the product is added to the sum, or, with `first`, begins it
     7      the sum stands; `clear` empties it, and what is added in that clock is lost
     =====  ==========================================================================
 
-    With slow memory `weight` and all that follows come a clock later; then `previous` and
-    `gradient` are to be a clock later too.
+    With slow memory `weight` and all that follows come a clock later.
 
     A lane that does not learn multiplies the weight as it arrives, two clocks earlier.
 
@@ -41,11 +40,10 @@ class Lane(wiring.Component):
     -------
     weight
         Out of the memory.
-    gradient, load, previous
-        d of the unit, taken while `load` is 1, and activation of the last sample, never negative;
-        one of the two is scaled by ``2**(rate_shift_max - r)``, see `Folding`.
+    change, learn
+        Of :class:`~hdl.rtl.weight_change.WeightChange`, and whether it is due.
     replace, value
-        A weight to be written as it is; `previous` must be 0 then.
+        A weight to be written as it is, without `learn`.
     new_weight
         Two clocks behind `weight`.
     newest
@@ -55,17 +53,16 @@ class Lane(wiring.Component):
     sum
         Of this lane's share of the products.
 
-    Those from `gradient` to `new_weight` are there only in a lane that learns.
+    Those from `change` to `new_weight` are there only in a lane that learns.
 
-    Cost: two multipliers and about 4 * weight_bits cells; without learning a multiplier.
+    Cost: a multiplier, and with learning about 4 * weight_bits cells.
     """
 
     def __init__(self, format: DenseFormat, folding: Folding) -> None:
         self.format, self.folding = format, folding
         learning = {
-            "gradient": In(signed(folding.gradient_operand_bits(format))),
-            "load": In(1),
-            "previous": In(signed(folding.previous_operand_bits(format))),
+            "change": In(signed(folding.change_bits(format))),
+            "learn": In(1),
             "replace": In(1),
             "value": In(signed(format.weight_bits)),
             "new_weight": Out(signed(format.weight_bits)),
@@ -88,10 +85,11 @@ class Lane(wiring.Component):
             self._update(m)
         # The saturating choice must not feed the operand register: it would become one with a
         # reset, which multiplier blocks cannot absorb. Hence `new_weight` is a register too.
-        weight = _register(m, self.new_weight if fold.learns else self.weight, "weight_operand")
-        term = _register(
-            m, _product(m, weight, self.newest, fold.hard_forward, "term"), "term_held"
-        )
+        weight = self.new_weight if fold.learns else self.weight
+        weight = registered(m, weight, name="weight_operand")
+        term = Signal(signed(len(weight) + len(self.newest)))
+        m.d.comb += term.eq(product(weight, self.newest, hard=fold.hard_forward))
+        term = registered(m, term, name="term_held")
         total = Signal.like(self.sum, reset_less=True)
         if fold.clear_slot:
             m.d.sync += total.eq(Mux(self.clear, 0, total + term))
@@ -103,32 +101,13 @@ class Lane(wiring.Component):
     def _update(self, m):
         """The weight as it is from now on."""
         layer = self.format
-        gradient = Signal.like(self.gradient, name="gradient_operand", reset_less=True)
-        with m.If(self.load):
-            m.d.sync += gradient.eq(self.gradient)
-        previous = _register(m, self.previous, "previous_operand")
-        change = _product(m, previous, gradient, self.folding.hard_update, "change")
-        change = _register(m, change, "change_held")
         weight = Mux(self.replace, self.value, self.weight)
         m.submodules.update = update = WeightUpdate(
-            weight_bits=layer.weight_bits, step_bits=len(change), shift=layer.rate_shift_max
+            weight_bits=layer.weight_bits, step_bits=len(self.change), shift=layer.rate_shift_max
         )
         m.d.comb += [
-            update.w.eq(_register(m, weight, "weight_held")),
-            update.step.eq(change),
-            self.new_weight.eq(_register(m, update.o, "new_weight_held")),
+            update.w.eq(registered(m, weight, name="weight_held")),
+            update.step.eq(self.change),
+            update.learn.eq(self.learn),
+            self.new_weight.eq(registered(m, update.o, name="new_weight_held")),
         ]
-
-
-def _register(m: Module, value, name: str) -> Signal:
-    """`value` one clock later; without a reset, so that a multiplier block can absorb it."""
-    held = Signal.like(value, name=name, reset_less=True)
-    m.d.sync += held.eq(value)
-    return held
-
-
-def _product(m: Module, a, b, hard: bool, name: str):
-    """Full-width product of two signed values."""
-    result = Signal(signed(len(a) + len(b)), name=name)
-    m.d.comb += result.eq(product(a, b, hard=hard))
-    return result

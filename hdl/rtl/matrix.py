@@ -14,16 +14,17 @@ from hdl.rtl.sample_buffer import SampleBuffer
 from hdl.rtl.sweep import DenseSweep, SparseSweep
 from hdl.rtl.visit_map import VisitMap
 from hdl.rtl.weight_access import ROW_REQUEST, VALUE_LATENCY, WeightAccess
+from hdl.rtl.weight_change import WeightChange
 from hdl.rtl.weight_memory import WeightMemory
 
-NAME_TO_READ = 1
-NAME_TO_WRITE = 4
-"""Clocks from naming a word to reading and to writing it; see :class:`~hdl.rtl.lane.Lane`. In slow
-memory all that follows the reading comes a clock later."""
+NAME_TO_READ, CHANGE, NAME_TO_WRITE = 1, 3, 4
+"""Clocks from naming a word to reading it, to its change and to writing it; see :class:`~hdl.rtl.lane.Lane`. In slow
+memory all that follows the reading comes a clock later, where lanes take turns everything does for
+the second half of them."""
 
 
 def name_to_sum(folding: Folding) -> int:
-    """Clocks from naming a group's last word to the sums of its lanes."""
+    """Clocks from naming a group's last word to the sums of its lanes, of the first half at least."""
     return (7 if folding.learns else 5) + folding.slow_memory
 
 
@@ -33,6 +34,9 @@ class Matrix(wiring.Component):
     The fused pass: while weights stream past for the newest sample's sums, the pending update of
     the sample before, ``W[j,i] -= round(d[j] * x[i] / 2**r)``, is applied on their way and they are
     written back. A word takes one clock; name_to_sum clocks later its sums stand.
+
+    In single-port memory the halves of a word take turns: while one is read the other is written,
+    see :attr:`~hdl.passes.stages.Folding.takes_turns`.
 
     Parameters
     ----------
@@ -56,7 +60,8 @@ class Matrix(wiring.Component):
     rate
         Rate shift r of the update.
     sums, sums_valid
-        Accumulators of PE units, valid for one clock.
+        Accumulators of PE units, valid for one clock; where halves take turns the second half of
+        them is valid one clock later.
     release
         Pulse: the sums have been worked off, the next may come.
     i_weight, o_weight, initialised
@@ -108,12 +113,6 @@ class Matrix(wiring.Component):
             bias=layer.bias_input,
             pages=3 if fold.learns else 2,
         )
-        m.submodules.memory = memory = WeightMemory(
-            depth=fold.weight_words(layer),
-            lanes=fold.lanes,
-            weight_bits=layer.weight_bits,
-            single_port=fold.single_port,
-        )
         m.submodules.sweep = sweep = self._sweep(m, buffer)
         m.submodules.access = access = WeightAccess(layer, fold)
         connect(m, flipped(self.i), buffer.i)
@@ -142,22 +141,27 @@ class Matrix(wiring.Component):
         m.d.comb += [
             self.busy.eq(sweep.busy | Cat(named[1:]).any()),
             self.written.eq(named[to_write]),
-            # The word named now would be read while that one is written.
-            sweep.hold.eq(named[to_write - NAME_TO_READ] & fold.single_port),
+            # The word named now would be read while that one is written, or two words in a row
+            # would want the multiplier that two lanes share.
+            sweep.hold.eq(
+                (named[to_write - NAME_TO_READ] & fold.single_port)
+                | (named[1] & sweep.write & fold.takes_turns)
+            ),
         ]
-        weights = delayed(m, memory.read_data, fold.slow_memory, name="weights")[-1]
-        lanes = self._lanes(m, sweep, buffer, weights)
-        self._share_memory(m, sweep, memory, access, lanes)
+        lanes = self._lanes(m, sweep, buffer)
+        if fold.learns:
+            self._update(m, sweep, buffer, lanes, named)
+        self._share_memory(m, sweep, access, lanes)
         self._collect_sums(m, sweep, lanes)
         return m
 
     def _sweep(self, m, buffer):
         """The sweep through all words, or through those of a visit map."""
         layer, fold = self.format, self.folding
-        shape = {"groups": fold.groups(layer), "words": fold.words(layer)}
+        shape = {"groups": fold.groups(layer), "words": fold.words(layer), "pause": fold.pauses}
         if not fold.skip_zeros:
-            return DenseSweep(clear_slot=fold.clear_slot, **shape)
-        sweep = SparseSweep(clear_slot=fold.clear_slot, **shape)
+            return DenseSweep(**shape)
+        sweep = SparseSweep(**shape)
         m.submodules.visits = visits = VisitMap(words=fold.words(layer))
         m.d.comb += [
             visits.group_valid.eq(buffer.group_valid),
@@ -171,10 +175,10 @@ class Matrix(wiring.Component):
         ]
         return sweep
 
-    def _lanes(self, m, sweep, buffer, weights):
-        """The lanes, unit by unit, fed with weights, scaled gradients and activations."""
+    def _lanes(self, m, sweep, buffer):
+        """The lanes, unit by unit, fed with activations; the second half, if need be, later."""
         layer, fold = self.format, self.folding
-        clocks = name_to_sum(fold)
+        clocks, lag = name_to_sum(fold), fold.takes_turns
         # The newest activations wait until their weights are updated; no word, no activation.
         summed = delayed(m, sweep.issue & self.forward, clocks - 3, name="summed")[-1]
         operands = []
@@ -182,41 +186,52 @@ class Matrix(wiring.Component):
             newest = delayed(m, buffer.newest[place], clocks - 4, name=f"newest{place}")[-1]
             operand = Signal(signed(ACTIVATION_BITS + 1), name=f"newest{place}_operand")
             m.d.sync += operand.eq(Mux(summed, newest, 0))
-            operands.append(operand)
-        first = delayed(m, sweep.issue & sweep.first, clocks - 1, name="first")[-1]
-        clear = delayed(m, sweep.issue & sweep.last, clocks, name="clear")[-1]
+            operands.append(delayed(m, operand, lag, name=f"newest{place}_operand"))
+        first = delayed(m, sweep.issue & sweep.first, clocks - 1 + lag, name="first")
+        clear = delayed(m, sweep.issue & sweep.last, clocks + lag, name="clear")
         lanes = [Lane(layer, fold) for _ in range(fold.lanes)]
         for number, lane in enumerate(lanes):
             unit, place = divmod(number, fold.simd)
+            late = self._late(number)
             m.submodules[f"lane{unit}_{place}"] = lane
             m.d.comb += [
-                lane.weight.eq(weights[number].as_signed()),
-                lane.newest.eq(operands[place]),
-                lane.first.eq(first),
-                lane.clear.eq(clear | ~self.initialised),
+                lane.newest.eq(operands[place][late]),
+                lane.first.eq(first[clocks - 1 + late]),
+                lane.clear.eq(clear[clocks + late] | ~self.initialised),
             ]
-        if fold.learns:
-            self._update(m, sweep, buffer, lanes)
         return lanes
 
-    def _update(self, m, sweep, buffer, lanes):
+    def _late(self, lane: int) -> int:
+        """Clocks by which a lane is behind the first one."""
+        return int(self.folding.takes_turns and lane >= self.folding.lanes // 2)
+
+    def _update(self, m, sweep, buffer, lanes, named):
         """Feeds the lanes what they learn from; one operand is scaled, see `Folding`."""
         layer, fold = self.format, self.folding
-        scale = Signal(range(layer.rate_shift_max + 1))
+        scale, slow = Signal(range(layer.rate_shift_max + 1)), fold.slow_memory
         m.d.comb += scale.eq(layer.rate_shift_max - self.rate)
-        load = delayed(m, sweep.issue & sweep.first, 1 + fold.slow_memory, name="load")
-        previous = [
-            delayed(m, Mux(self.update, x, 0), fold.slow_memory, name=f"previous{place}")[-1]
-            for place, x in enumerate(buffer.previous)
-        ]
+        to_load = 0 if fold.takes_turns else NAME_TO_READ + slow
+        load = delayed(m, sweep.issue & sweep.first, to_load, name="load")
         gradients = self._gradients(m, sweep, scale, Cat(load[1:-1]).any())
-        for number, lane in enumerate(lanes):
-            unit, place = divmod(number, fold.simd)
+        together = 2 if fold.takes_turns else 1
+        for number in range(fold.lanes // together):
+            pair = range(number, fold.lanes, fold.lanes // together)
+            place = number % fold.simd
+            previous = delayed(m, buffer.previous[place], slow, name=f"previous{place}")[-1]
+            change = WeightChange(layer, fold)
+            m.submodules[f"change{number}"] = change
             m.d.comb += [
-                lane.gradient.eq(gradients[unit]),
-                lane.load.eq(load[-1]),
-                lane.previous.eq(previous[place] << (0 if fold.hard_update else scale)),
+                change.load.eq(load[-1]),
+                change.previous.eq(previous << (0 if fold.hard_update else scale)),
             ]
+            if fold.takes_turns:
+                m.d.comb += change.learn.eq(named[NAME_TO_READ])
+            for turn, lane in enumerate(pair):
+                m.d.comb += [
+                    change.gradients[turn].eq(gradients[lane // fold.simd]),
+                    lanes[lane].change.eq(change.o),
+                    lanes[lane].learn.eq(named[CHANGE + slow + turn]),
+                ]
 
     def _gradients(self, m, sweep, scale, in_use):
         """Gradients of the group to come; they stay while `in_use`, until the lanes take them."""
@@ -239,34 +254,52 @@ class Matrix(wiring.Component):
             m.d.sync += count.eq(0)
         return queue
 
-    def _share_memory(self, m, sweep, memory, access, lanes):
+    def _share_memory(self, m, sweep, access, lanes):
         """The sweep has the memory while it is busy, single accesses have it otherwise.
 
         Both name a word; what is written, be it drawn or learnt, passes through the lanes.
         """
-        learns, count = self.folding.learns, len(lanes)
-        to_value = VALUE_LATENCY + self.folding.slow_memory
-        to_write = NAME_TO_WRITE + self.folding.slow_memory if learns else to_value
+        layer, fold = self.format, self.folding
+        learns, slow, lag = fold.learns, fold.slow_memory, fold.takes_turns
+        to_value = VALUE_LATENCY + slow
+        to_write = NAME_TO_WRITE + slow if learns else to_value
         word = Mux(sweep.busy, sweep.address, access.address)
-        address = delayed(m, word, to_write, name="address")
-        learnt = (sweep.issue & sweep.write).replicate(count)
-        write = delayed(m, access.write | learnt, to_write, name="write")
-        read = delayed(m, sweep.issue | access.read, NAME_TO_READ, name="read")
-        m.d.comb += [
-            memory.read_address.eq(address[NAME_TO_READ]),
-            memory.read_enable.eq(read[NAME_TO_READ]),
-            memory.write_address.eq(address[to_write]),
-            memory.write_enable.eq(write[to_write]),
-            # Through the lanes too, whose registers are nearer than the memory's.
-            access.read_data.eq(
-                Cat(lane.new_weight for lane in lanes) if learns else memory.read_data
-            ),
-        ]
-        replace = delayed(m, access.write.any(), to_value, name="replace")[-1]
-        for word, lane in zip(memory.write_data, lanes, strict=True):
-            m.d.comb += word.eq(lane.new_weight if learns else access.value)
-            if learns:
-                m.d.comb += [lane.replace.eq(replace), lane.value.eq(access.value.as_signed())]
+        address = delayed(m, word, to_write + lag, name="address")
+        learnt = (sweep.issue & sweep.write).replicate(len(lanes))
+        write = delayed(m, access.write | learnt, to_write + lag, name="write")
+        read = delayed(m, sweep.issue | access.read, NAME_TO_READ + lag, name="read")
+        replace = delayed(m, access.write.any(), to_value + lag, name="replace")
+        value = delayed(m, access.value, lag, name="value")
+        read_data, parts = [], 1 + lag
+        for part in range(parts):
+            m.submodules[f"memory{part}"] = memory = WeightMemory(
+                depth=fold.weight_words(layer),
+                lanes=fold.lanes // parts,
+                weight_bits=layer.weight_bits,
+                single_port=fold.single_port,
+            )
+            first = part * memory.lanes
+            m.d.comb += [
+                memory.read_address.eq(address[NAME_TO_READ + part]),
+                memory.read_enable.eq(read[NAME_TO_READ + part]),
+                memory.write_address.eq(address[to_write + part]),
+                memory.write_enable.eq(write[to_write + part][first : first + memory.lanes]),
+            ]
+            weights = delayed(m, memory.read_data, slow, name=f"weights{part}")[-1]
+            for place, lane in enumerate(lanes[first : first + memory.lanes]):
+                written = lane.new_weight if learns else value[part]
+                m.d.comb += [
+                    lane.weight.eq(weights[place].as_signed()),
+                    memory.write_data[place].eq(written),
+                ]
+                # Through the lanes too, whose registers are nearer than the memory's.
+                read_data.append(lane.new_weight if learns else memory.read_data[place])
+                if learns:
+                    m.d.comb += [
+                        lane.replace.eq(replace[to_value + part]),
+                        lane.value.eq(value[part].as_signed()),
+                    ]
+        m.d.comb += access.read_data.eq(Cat(read_data))
 
     def _collect_sums(self, m, sweep, lanes):
         """Adds the lanes of each unit in a tree, a register behind each level."""

@@ -137,7 +137,7 @@ class RegisterFile(wiring.Component):
         # A round takes so many clocks for each slot.
         bits = (self.phases * (SLOTS - FIRST) * layers + self.phases).bit_length()
         counts = Signal(data.ArrayLayout(bits, len(EVENTS) * layers))
-        events = Cat(self.events)
+        events = delayed(m, Cat(self.events), 1, name="events")[-1]
         for count, event in zip(counts, events, strict=True):
             with m.If(event):
                 m.d.sync += count.eq(count + 1)

@@ -81,6 +81,9 @@ class ReplyPayload(wiring.Component):
         kind = Signal(OPCODE_BITS)
         index = Signal(4)  # of the byte within its word
         loaded, word_end = Signal(), Signal()
+        # Known a clock after a byte begins, which is soon enough.
+        ends, last = Signal(), Signal()
+        m.d.sync += [word_end.eq(ends), self.o.last.eq(last)]
         m.d.sync += kind.eq(self.opcode)
         with m.If(self.error != 0):
             m.d.sync += kind.eq(REFUSED)
@@ -89,26 +92,26 @@ class ReplyPayload(wiring.Component):
         word = self._shift_register(m, kind, loaded, word_end)
         with m.Switch(kind):
             with m.Case(REFUSED):
-                self._refusal(m, index)
+                self._refusal(m, index, last)
             with m.Case(Opcode.INFO):
-                self._info(m, index)
+                self._info(m, index, last)
             with m.Case(Opcode.INFER):
-                self._scores(m, index, word, loaded, word_end)
+                self._scores(m, index, word, loaded, ends, last)
             with m.Case(Opcode.READ_WEIGHTS):
                 m.d.comb += [
                     self.length.eq(self.count * WEIGHT_BYTES),
                     self.o.valid.eq(loaded),
                     self.o.bit.eq(word),
-                    self.o.last.eq(word_end & self.final),
-                    word_end.eq(index[0]),
+                    ends.eq(index[0]),
+                    last.eq(ends & self.final),
                 ]
             with m.Case(Opcode.READ_REGISTER):
                 m.d.comb += [
                     self.length.eq(WORD_BYTES),
                     self.o.valid.eq(loaded),
                     self.o.bit.eq(word),
-                    self.o.last.eq(word_end),
-                    word_end.eq(index[:2] == WORD_BYTES - 1),
+                    ends.eq(index[:2] == WORD_BYTES - 1),
+                    last.eq(ends),
                 ]
             with m.Default():
                 m.d.comb += self.empty.eq(1)
@@ -145,17 +148,17 @@ class ReplyPayload(wiring.Component):
             m.d.sync += [word.eq(0), loaded.eq(0)]
         return word[0]
 
-    def _refusal(self, m, index) -> None:
+    def _refusal(self, m, index, last) -> None:
         """The error, then the opcode."""
         content = Mux(index[0], self.opcode, self.error).bit_select(self.o.position, 1)
         m.d.comb += [
             self.length.eq(2),
             self.o.valid.eq(1),
             self.o.bit.eq(content),
-            self.o.last.eq(index[0]),
+            last.eq(index[0]),
         ]
 
-    def _info(self, m, index) -> None:
+    def _info(self, m, index, last) -> None:
         """Bytes that are always the same."""
         content = info_bytes(self.formats)
         bits = Const(int.from_bytes(content, "little"), 8 * len(content))
@@ -163,10 +166,10 @@ class ReplyPayload(wiring.Component):
             self.length.eq(len(content)),
             self.o.valid.eq(1),
             self.o.bit.eq(bits.bit_select(Cat(self.o.position, index), 1)),
-            self.o.last.eq(index == len(content) - 1),
+            last.eq(index == len(content) - 1),
         ]
 
-    def _scores(self, m, index, word, loaded, word_end) -> None:
+    def _scores(self, m, index, word, loaded, ends, last) -> None:
         """Scores as 32 bits with their sign; one more byte, the class, ends the last one."""
         score = self.i_score.payload
         best = score.best.bit_select(self.o.position, 1)
@@ -174,6 +177,6 @@ class ReplyPayload(wiring.Component):
             self.length.eq(WORD_BYTES * self.formats.network.classes + 1),
             self.o.valid.eq(loaded),
             self.o.bit.eq(Mux(index[2], best, word)),
-            self.o.last.eq(index[2]),
-            word_end.eq(Mux(score.last, index[2], index[:2] == WORD_BYTES - 1)),
+            last.eq(index[2]),
+            ends.eq(Mux(score.last, index[2], index[:2] == WORD_BYTES - 1)),
         ]

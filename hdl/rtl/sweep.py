@@ -20,8 +20,8 @@ class Sweep(wiring.Component):
     ----------
     groups, words
         Groups of PE units, and words of SIMD inputs in each.
-    clear_slot
-        Accumulators need a free clock behind each group to be cleared.
+    pause
+        Each group is followed by a free clock.
 
     Members
     -------
@@ -49,8 +49,8 @@ class Sweep(wiring.Component):
     Throughput: one word per clock. Cost: about 3 cells for each bit of an address.
     """
 
-    def __init__(self, *, groups: int, words: int, clear_slot: bool) -> None:
-        self.groups, self.words, self.clear_slot = groups, words, clear_slot
+    def __init__(self, *, groups: int, words: int, pause: bool) -> None:
+        self.groups, self.words, self.pause = groups, words, pause
         super().__init__(
             self.more_members()
             | {
@@ -83,7 +83,7 @@ class Sweep(wiring.Component):
             self.issue.eq(possible & ~(needs_credit & ~self.credit)),
             self.blocked.eq(possible & needs_credit & ~self.credit),
         ]
-        m.d.sync += pause.eq(self.issue & self.last & self.clear_slot)
+        m.d.sync += pause.eq(self.issue & self.last & self.pause)
 
 
 class DenseSweep(Sweep):
@@ -94,10 +94,11 @@ class DenseSweep(Sweep):
         running = Signal()
         self.gate(m, running, self.first & self.update, self.last & self.forward)
         final = self.address == self.groups * self.words - 1
+        begins, ends = Signal(init=1), Signal(init=self.words == 1)
         m.d.comb += [
             self.busy.eq(running),
-            self.first.eq(self.word == 0),
-            self.last.eq(self.word == self.words - 1),
+            self.first.eq(begins),
+            self.last.eq(ends),
             self.write.eq(self.update),
         ]
         with m.If(self.start):
@@ -106,6 +107,8 @@ class DenseSweep(Sweep):
             m.d.sync += [
                 self.address.eq(Mux(final, 0, self.address + 1)),
                 self.word.eq(Mux(self.last, 0, self.word + 1)),
+                begins.eq(ends),
+                ends.eq((self.word == self.words - 2) | (self.words == 1)),
                 running.eq(~final),
             ]
         return m

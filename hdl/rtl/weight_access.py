@@ -15,7 +15,8 @@ ROW_REQUEST = data.StructLayout({"unit": 16, "input": 16, "write": 1, "value": 1
 VALUE_LATENCY = 2
 """Clocks from naming a word to the value that is written to it."""
 READ_LATENCY = 4
-"""Clocks, at most, from naming a word to the word that is read. Slow memory adds one to both."""
+"""Clocks, at most, from naming a word to the word that is read. Slow memory adds one to both, and
+what takes turns is read a clock later."""
 
 
 class WeightAccess(wiring.Component):
@@ -76,7 +77,7 @@ class WeightAccess(wiring.Component):
         lane_unit, lane_input = unit % pe, input_ % simd
         address = base + input_ // simd
         lane = lane_unit * simd + lane_input
-        to_word = READ_LATENCY + self.folding.slow_memory
+        to_word = READ_LATENCY + self.folding.slow_memory + self.folding.takes_turns
         writing, waited = Signal(), Signal(range(to_word - 1))
         m.d.comb += [
             self.address.eq(address),
@@ -142,9 +143,9 @@ class WeightAccess(wiring.Component):
         # The generator follows the walk through the weights, so that no value has to wait.
         to_value = VALUE_LATENCY + self.folding.slow_memory
         following = delayed(m, drawing, to_value, name="drawing")
+        m.d.sync += self.initialised.eq(~Cat(following).any())
         m.d.comb += [
             generator.next.eq(following[-1]),
             generator.restart.eq(delayed(m, last_draw, to_value, name="last_draw")[-1]),
-            self.initialised.eq(~Cat(following).any()),
             self.value.eq(Mux(following[-1], drawn, self.i.payload.value)),
         ]

@@ -1,12 +1,14 @@
 """One weight, one step."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 
 class WeightUpdate(wiring.Component):
     """``o = saturate(w - ((step + half) >> shift))``: round half up, saturate, never wrap.
+
+    Without `learn` ``o = w``.
 
     Parameters
     ----------
@@ -17,8 +19,8 @@ class WeightUpdate(wiring.Component):
 
     Members
     -------
-    w, step, o
-        Weight before, ``d * x * 2**(shift - r)``, weight after.
+    w, step, learn, o
+        Weight before, ``d * x * 2**(shift - r)``, whether it is due, weight after.
 
     Combinational. Cost: about 2 * weight_bits + 2 cells.
     """
@@ -29,6 +31,7 @@ class WeightUpdate(wiring.Component):
             {
                 "w": In(signed(weight_bits)),
                 "step": In(signed(step_bits)),
+                "learn": In(1),
                 "o": Out(signed(weight_bits)),
             }
         )
@@ -37,14 +40,16 @@ class WeightUpdate(wiring.Component):
         m = Module()
         bits = max(self.weight_bits, self.step_bits - self.shift + 1) + 1
         moved = Signal(signed(bits))
-        largest = (1 << (self.weight_bits - 1)) - 1
         # w - floor(step / 2**shift) - carry is w + ~floor + (1 - carry): one adder with a carry in.
         floor, carry = self.step >> self.shift, self.step[self.shift - 1] if self.shift else 0
+        m.d.comb += moved.eq(self.w + ~floor + Mux(carry, 0, 1))
+        beyond = moved[self.weight_bits - 1 :]
+        # Two bits choose among four, so that it takes one cell for each bit of the weight.
+        clipped, other = Signal(), Signal()
         m.d.comb += [
-            moved.eq(self.w + ~floor + Mux(carry, 0, 1)),
-            self.o.eq(moved),
+            clipped.eq(self.learn & beyond.any() & ~beyond.all()),
+            other.eq(Mux(clipped, ~moved[-1], self.learn)),
         ]
-        overflow = moved[self.weight_bits - 1 :]
-        with m.If(overflow.any() & ~overflow.all()):
-            m.d.comb += self.o.eq(Mux(moved[-1], -largest - 1, largest))
+        largest = Cat(other.replicate(self.weight_bits - 1), ~other)
+        m.d.comb += self.o.eq(Mux(clipped, largest, Mux(other, moved, self.w)))
         return m

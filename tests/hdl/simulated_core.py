@@ -169,9 +169,13 @@ def _weights(ctx, watched, schedule) -> list[NDArray[np.int64]]:
     parts = iter(port.memory for port in ports if port.signature.granularity is not None)
     result = []
     for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
-        *_, memory = islice(parts, 4 if folding.learns else 3)
-        words = [ctx.get(memory.data[n]) for n in range(folding.weight_words(layer))]
+        _pages = list(islice(parts, 2 + folding.learns))
+        halves = islice(parts, 1 + folding.takes_turns)
         bits, words_per_group = layer.weight_bits, folding.words(layer)
+        words = [0] * folding.weight_words(layer)
+        for half, memory in enumerate(halves):
+            shift = half * bits * folding.lanes // 2
+            words = [word | ctx.get(memory.data[n]) << shift for n, word in enumerate(words)]
         weights = np.zeros((layer.units, layer.fan_in), np.int64)
         for unit, place in np.ndindex(*weights.shape):
             word = words[unit // folding.pe * words_per_group + place // folding.simd]
