@@ -84,20 +84,20 @@ MUTATIONS = (
     Mutation(
         name="weight saturates one early at the lower bound",
         module="weight_update",
-        old="Mux(moved[-1], -largest - 1, largest)",
-        new="Mux(moved[-1], -largest, largest)",
+        old="other.replicate(self.weight_bits - 1)",
+        new="Const(1, 1), other.replicate(self.weight_bits - 2)",
     ),
     Mutation(
         name="weight wraps instead of saturating",
         module="weight_update",
-        old="overflow.any() & ~overflow.all()",
-        new="overflow.any() & ~overflow.any()",
+        old="beyond.any() & ~beyond.all()",
+        new="0",
     ),
     Mutation(
         name="forward sum sees weights one update late",
         module="lane",
-        old='_register(m, self.new_weight if fold.learns else self.weight, "weight_operand")',
-        new='_register(m, _register(m, self.weight, "stale"), "weight_operand")',
+        old="weight = self.new_weight if fold.learns else self.weight",
+        new='weight = registered(m, self.weight, name="stale")',
     ),
     Mutation(
         name="classifier signs inverted in the scores",
@@ -204,8 +204,8 @@ MUTATIONS = (
     Mutation(
         name="memory of one port is read while it is written",
         module="matrix",
-        old="sweep.hold.eq(named[to_write - NAME_TO_READ] & fold.single_port)",
-        new="sweep.hold.eq(0)",
+        old="(named[to_write - NAME_TO_READ] & fold.single_port)",
+        new="0",
     ),
     Mutation(
         name="initial weights drawn without sign",

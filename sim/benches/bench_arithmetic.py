@@ -91,7 +91,10 @@ async def weight_update(dut):
             vectors += [(chance.choice(weights), chance.choice(steps)) for _ in range(2000)]
         rows, inputs = np.array(vectors, np.float64).T.reshape(2, -1, 1)
         rule.update(rows, inputs[:, 0], np.ones(1), shift, dense(1, 1, 2, weight_bits=weight))
-        await check(dut, f"update{n}", ("w", "step"), vectors, rows[:, 0])
+        due = [(*vector, 1) for vector in vectors]
+        await check(dut, f"update{n}", ("w", "step", "learn"), due, rows[:, 0])
+        kept = [(*vector, 0) for vector in vectors]
+        await check(dut, f"update{n}", ("w", "step", "learn"), kept, [w for w, _ in vectors])
 
 
 @cocotb.test()

@@ -9,9 +9,9 @@ from hdl.rtl.collector import Collector
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, dense, packed
 
-SHAPES = [(1, 1), (5, 1), (8, 4), (7, 4), (3, 8)]
-"""Units and PE."""
-LAYERS = [dense(3, units, 5) for units, _ in SHAPES]
+SHAPES = [(1, 1, 0), (5, 1, 0), (8, 4, 0), (7, 4, 0), (3, 8, 0), (6, 2, 1), (7, 4, 1)]
+"""Units, PE, and whether the second half of the sums comes a clock later."""
+LAYERS = [dense(3, units, 5) for units, _, _ in SHAPES]
 SAMPLES = 10
 
 BENCH = Bench(
@@ -19,8 +19,8 @@ BENCH = Bench(
     designs={
         "all": lambda: Group(
             **{
-                f"collector{n}": Collector(layer, pe=pe)
-                for n, (layer, (_, pe)) in enumerate(zip(LAYERS, SHAPES, strict=True))
+                f"collector{n}": Collector(layer, pe=pe, turns=bool(turns))
+                for n, (layer, (_, pe, turns)) in enumerate(zip(LAYERS, SHAPES, strict=True))
             }
         )
     },
@@ -34,7 +34,7 @@ async def groups(dut, number, regime):
     is taken with a sample's first group."""
     component = BENCH.component()
     await start(dut, component)
-    (units, pe), bits = SHAPES[number], LAYERS[number].accumulator_bits
+    (units, pe, turns), bits = SHAPES[number], LAYERS[number].accumulator_bits
     name, chance = f"collector{number}", random.Random(number)
     sink = Sink(dut, component, f"{name}_o", stall=regime.sink)
     sums, valid, release, unit, tag, begun, o_tag = (
@@ -51,6 +51,12 @@ async def groups(dut, number, regime):
             group = [chance.randrange(-1 << (bits - 1), 1 << (bits - 1)) for _ in range(pe)]
             sums.value, valid.value = packed(group, bits), 1
             tag.value = chance.getrandbits(len(tag)) if first else expected_tag
+            if turns:
+                await ReadOnly()
+                assert not int(begun.value)
+                await clocks(dut, 1)
+                rubbish = [chance.getrandbits(bits) for _ in range(pe // 2)]
+                sums.value, valid.value = packed([*rubbish, *group[pe // 2 :]], bits), 0
             await ReadOnly()
             assert int(begun.value) == (first == 0)
             await clocks(dut, 1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from golden_model import rule
 from hdl.rtl.lane import Lane
-from hdl.rtl.matrix import NAME_TO_READ, NAME_TO_WRITE, name_to_sum
+from hdl.rtl.matrix import CHANGE, NAME_TO_READ, NAME_TO_WRITE, name_to_sum
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, dense, folding, put, signed_of
 
@@ -20,8 +20,8 @@ LANES = {
     "inference_cleared": (dense(9, 3, 4), folding(learns=False, clear_slot=True)),
 }
 CLOCKS = 1500
-LOAD, ARRIVE = NAME_TO_READ, NAME_TO_READ + 1
-"""Clocks from naming a word to the gradient and the last activation, and to the weight."""
+ARRIVE = NAME_TO_READ + 1
+"""Clocks from naming a word to the weight."""
 
 BENCH = Bench(
     module=__name__,
@@ -56,7 +56,7 @@ class Traffic:
             newest = chance.choice([0, 255, chance.randrange(256)])
             self._at(self.inputs, clock + ARRIVE, weight=weight)
             if fold.learns:
-                weight = self._learn(chance, layer, fold, clock, weight, d, begins=begins)
+                weight = self._learn(chance, layer, clock, weight, d)
                 self._at(self.outputs, clock + NAME_TO_WRITE, new_weight=weight)
             total = weight * newest + (0 if begins else total)
             left -= 1
@@ -68,21 +68,18 @@ class Traffic:
                 clock += 1
             clock += 1
 
-    def _learn(self, chance, layer, fold, clock, weight, d, *, begins) -> int:
-        """The weight as it is from now on: updated, or now and then replaced."""
-        scale = layer.rate_shift_max - self.rate
-        if begins:
-            operand = d << (scale if fold.hard_update else 0)
-            self._at(self.inputs, clock + LOAD, gradient=operand, load=1)
+    def _learn(self, chance, layer, clock, weight, d) -> int:
+        """The weight as it is from now on: updated, or now and then kept or replaced."""
+        if chance.random() < 0.1:
+            return weight
         if chance.random() < 0.1:
             limit = 1 << (layer.weight_bits - 1)
             value = chance.randrange(-limit, limit)
-            self._at(self.inputs, clock + LOAD, previous=0)
             self._at(self.inputs, clock + ARRIVE, replace=1, value=value)
             return value
         x = chance.choice([0, 255, chance.randrange(256)])
-        operand = x << (0 if fold.hard_update else scale)
-        self._at(self.inputs, clock + LOAD, previous=operand)
+        change = d * x << (layer.rate_shift_max - self.rate)
+        self._at(self.inputs, clock + CHANGE, change=change, learn=1)
         row = np.array([[float(weight)]])
         rule.update(row, np.array([float(x)]), np.array([float(d)]), self.rate, layer)
         return int(row[0, 0])
@@ -94,8 +91,8 @@ class Traffic:
 def drive(dut, name, chance, values):
     """Values where there are any, elsewhere rubbish, but for what says that something is meant."""
     fold = LANES[name][1]
-    rubbish = ["weight", "newest"] + ["gradient", "previous", "value"] * fold.learns
-    quiet = {"load": 0, "replace": 0} if fold.learns else {}
+    rubbish = ["weight", "newest"] + ["change", "value"] * fold.learns
+    quiet = {"learn": 0, "replace": 0} if fold.learns else {}
     # Only one of the two begins a sum.
     quiet["clear"] = 0 if fold.clear_slot else chance.getrandbits(1)
     for role in rubbish:

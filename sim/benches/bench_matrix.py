@@ -21,6 +21,11 @@ MATRICES = {
         dense(3, 4, 3, weight_bits=6, seed=4),
         folding(pe=4, simd=1, hard_forward=False, hard_update=False),
     ),
+    "turns": (dense(6, 7, 3, seed=7), folding(pe=4, single_port=True, clear_slot=True)),
+    "sparse_turns": (
+        dense(17, 3, 3, weight_bits=12, seed=8),
+        folding(pe=2, simd=2, single_port=True, skip_zeros=True),
+    ),
     "sparse": (dense(9, 5, 3, seed=5), folding(pe=2, simd=2, skip_zeros=True)),
     "sparse_spram": (
         dense(8, 3, 4, weight_bits=8, seed=6),
@@ -77,6 +82,12 @@ class Control:
             found = lanes_of(self.port("sums"), self.fold.pe, signed=True)
             await FallingEdge(self.dut.clk)
             if valid:
+                if self.fold.takes_turns:
+                    await ReadOnly()
+                    later = lanes_of(self.port("sums"), self.fold.pe, signed=True)
+                    half = self.fold.pe // 2
+                    found = found[:half] + later[half:]
+                    await FallingEdge(self.dut.clk)
                 self.sums += found
                 while self.chance.random() < self.stall:
                     await clocks(self.dut, 1)

@@ -16,7 +16,7 @@ from sim.benches.harness import Group, folding, packed
 SWEEPS = {
     f"{'sparse' if sparse else 'dense'}{'_cleared' * cleared}{groups}_{words}": (
         SparseSweep if sparse else DenseSweep,
-        {"groups": groups, "words": words, "clear_slot": cleared},
+        {"groups": groups, "words": words, "pause": cleared},
     )
     for groups, words in ((1, 1), (3, 1), (1, 5), (4, 3), (2, 2), (3, CHUNK + 1), (2, 6 * CHUNK))
     for sparse in (False, True)
@@ -74,7 +74,7 @@ class Control:
         self.dut, self.name, self.chance = dut, name, chance
         self.kind, settings = SWEEPS[name]
         self.groups, self.words = settings["groups"], settings["words"]
-        self.fold = folding(skip_zeros=self.kind is SparseSweep, clear_slot=settings["clear_slot"])
+        self.fold = folding(skip_zeros=self.kind is SparseSweep, clear_slot=settings["pause"])
         self.entries: list[int] = []
         if self.fold.skip_zeros:
             cocotb.start_soon(self._answer())

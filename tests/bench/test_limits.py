@@ -61,6 +61,8 @@ def test_multipliers_of_a_layer():
     forward = folding(2, 2, hard_forward=True, hard_update=False)
     assert layer_multipliers(LAYER, both, block) == 8
     assert layer_multipliers(LAYER, forward, block) == 4
+    # Lanes that take turns share those of the update.
+    assert layer_multipliers(LAYER, folding(2, 2, single_port=True), block) == 6
     # 16-bit weights take two blocks of 9 bits.
     assert layer_multipliers(LAYER, forward, narrow) == 8
 

@@ -43,7 +43,8 @@ def multipliers(schedule, budget):
         if folding.hard_forward:
             total += folding.lanes * -(-layer.weight_bits // bits)
         if folding.hard_update:
-            total += folding.lanes * -(-operands // bits)
+            together = 2 if folding.takes_turns else 1
+            total += folding.lanes // together * -(-operands // bits)
     return total
 
 
