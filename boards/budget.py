@@ -70,9 +70,13 @@ class Budget:
         For example ``iCE40UP5K``.
     cells
         Logic cells: one LUT4 and one flip-flop each.
+    cell_factor
+        Cells that a design takes for one that it takes of an iCE40, as measured: where a cell
+        adds, tools may find no room for other logic or a flip-flop in it.
     """
 
     device: str
     cells: int
     multiplier: MultiplierKind
     memories: tuple[MemoryKind, ...]
+    cell_factor: float = 1.0

@@ -26,6 +26,7 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
     return Budget(
         device=device,
         cells=cells,
+        cell_factor=1.2,
         # The ALU54B that could accumulate is not inferred.
         multiplier=MultiplierKind(
             name="MULT18X18D", count=multipliers, bits=18, accumulator_bits=0
@@ -75,6 +76,7 @@ LFE5U_85F = _ecp5("LFE5U-85F", cells=83640, blocks=208, multipliers=156)
 GW1NR_9C = Budget(
     device="GW1NR-9C",
     cells=8640,
+    cell_factor=1.26,
     multiplier=MultiplierKind(name="MULT18X18", count=20, bits=18, accumulator_bits=0),
     memories=(
         MemoryKind(

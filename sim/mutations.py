@@ -172,10 +172,22 @@ MUTATIONS = (
         new="tail.tag.eq(matrix.tag)",
     ),
     Mutation(
+        name="two words in a row want the multiplier that two lanes share",
+        module="matrix",
+        old="(named[1] & sweep.write & fold.takes_turns)",
+        new="0",
+    ),
+    Mutation(
+        name="lanes that take turns get the same gradient",
+        module="weight_change",
+        old="first.eq(second), second.eq(first)",
+        new="second.eq(first)",
+    ),
+    Mutation(
         name="ties go to the highest class",
         module="core",
-        old="self.i.payload > highest",
-        new="self.i.payload >= highest",
+        old="lead.eq(highest - self.i.payload)",
+        new="lead.eq(highest - self.i.payload - 1)",
     ),
     Mutation(
         name="bias one too small",
@@ -292,16 +304,16 @@ def tiny_schedule() -> ScheduledNetwork:
         readout=Readout(weight_bits=6, activation_shift=7, rate_shift=5),
         learning=Learning(margin=20),
     )
-    shapes = {"layer0": (1, 2), "layer1": (1, 1), "readout": (2, 1)}
+    shapes = {"layer0": (2, 2), "layer1": (1, 1), "readout": (2, 1)}
     options = Options(folding=shapes, skip_zeros=False)
-    schedule = pipeline.run(infer_formats(network), find_board("icebreaker").budget, options)
-    # Chosen by hand: so little fits blocks of two ports, and three layers leave no room for lists.
+    schedule = pipeline.run(infer_formats(network), find_board("ulx3s-85f").budget, options)
+    # Chosen by hand: so little fits blocks of two ports. Halves of the first one's words take
+    # turns.
     first, second, readout = schedule.foldings
-    first = replace(first, weight_memory="SPRAM", single_port=True, classifier_rom=False)
-    second = replace(second, weight_memory="EBR", single_port=False, parallel_classes=False)
-    first = replace(first, skip_zeros=True, parallel_classes=True)
-    second = replace(second, skip_zeros=True)
-    return replace(schedule, foldings=(first, second, readout))
+    first = replace(first, weight_memory="SPRAM", single_port=True, slow_memory=False)
+    first = replace(first, skip_zeros=True, clear_slot=True, classifier_rom=False)
+    second = replace(second, skip_zeros=True, clear_slot=True, parallel_classes=False)
+    return replace(schedule, foldings=(replace(first, parallel_classes=True), second, readout))
 
 
 def trial(schedule: ScheduledNetwork) -> tuple[NDArray[np.uint8], list[int | None]]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from boards.budget import MultiplierKind
+from boards.budget import Budget, MultiplierKind
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
 from hdl.passes.stages import Folding
 
-CHIP_CELLS = 1150
+CHIP_CELLS = 1100
 """Host link, UART, registers and counters, the answer and reset."""
 
 
@@ -20,15 +20,15 @@ def soft_update_cells(layer: DenseFormat) -> int:
     return 2 * layer.gradient_bits * ACTIVATION_BITS + 8 * (ACTIVATION_BITS + layer.rate_shift_max)
 
 
-def chip_cells(layers: Sequence[DenseFormat], foldings: Sequence[Folding]) -> int:
+def chip_cells(layers: Sequence[DenseFormat], foldings: Sequence[Folding], budget: Budget) -> int:
     """Logic cells of everything."""
-    return CHIP_CELLS + sum(map(layer_cells, layers, foldings))
+    return round(budget.cell_factor * (CHIP_CELLS + sum(map(layer_cells, layers, foldings))))
 
 
 def layer_cells(layer: DenseFormat, folding: Folding) -> int:
-    """Logic cells of a layer."""
+    """Logic cells of a layer in an iCE40."""
     # Sweep, access and buffer; the sums of a group, in the making and on their way out.
-    cells = 420 + 40 * folding.simd + 200 * folding.skip_zeros
+    cells = 370 + 40 * folding.simd + 200 * folding.skip_zeros
     cells += 2 * layer.accumulator_bits * folding.pe
     if not isinstance(layer, ReadoutFormat):
         cells += 150  # activation and classifier
@@ -36,7 +36,7 @@ def layer_cells(layer: DenseFormat, folding: Folding) -> int:
         cells += layer.classes * 2 * layer.score_bits
     if folding.learns:
         queues = 1 + folding.takes_turns
-        cells += 330 + queues * folding.pe * folding.gradient_operand_bits(layer)
+        cells += 520 + queues * folding.pe * folding.gradient_operand_bits(layer)
         if folding.parallel_classes:
             cells += layer.classes * 3 * layer.error_bits
     return cells + folding.lanes * _lane_cells(layer, folding) + _tree_cells(layer, folding)

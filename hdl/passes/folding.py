@@ -91,7 +91,9 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
         pe, simd = shapes[slowest]
         for width in (w for w in widths[slowest] if w[0][0] * w[0][1] > pe * simd):
             attempts = _attempts(formats, shapes, slowest, width, budget, options)
-            best = min(attempts, key=lambda a: _prices(formats, a[1]), default=(shapes, foldings))
+            best = min(
+                attempts, key=lambda a: _price(formats, a[1], budget), default=(shapes, foldings)
+            )
             # Its lanes may take from other layers the room that their visit maps had.
             if _slowest_first(_times(formats, best[1])) < _slowest_first(times):
                 shapes, foldings = best
@@ -117,12 +119,14 @@ def _attempts(
             continue
 
 
-def _prices(formats: FormattedNetwork, foldings: Sequence[Folding]) -> list[tuple[float, int]]:
-    """Times, slowest first; of equally fast shapes the one with fewer sums."""
+def _price(
+    formats: FormattedNetwork, foldings: Sequence[Folding], budget: Budget
+) -> tuple[list[float], int]:
+    """Times, slowest first; of equally fast shapes the one with fewer cells."""
     # Sums that multiplier blocks do not hold cost cells: worth it only for a clear gain.
-    times = _times(formats, foldings)
-    pairs = zip(times, foldings, strict=True)
-    return sorted(((t * (1.0 if f.clear_slot else 1.1), f.pe) for t, f in pairs), reverse=True)
+    pairs = zip(_times(formats, foldings), foldings, strict=True)
+    times = (time * (1.0 if folding.clear_slot else 1.1) for time, folding in pairs)
+    return sorted(times, reverse=True), chip_cells(formats.layers, foldings, budget)
 
 
 def _slowest_first(times: list[float]) -> list[float]:
@@ -205,7 +209,8 @@ def _assign(
     ]
     foldings, blocks = _assign_memories(formats, foldings, budget)
     foldings = _assign_multipliers(formats, foldings, budget)
-    cells, available = chip_cells(formats.layers, foldings), int(CELL_SHARE * budget.cells)
+    cells = chip_cells(formats.layers, foldings, budget)
+    available = int(CELL_SHARE * budget.cells)
     if cells > available:
         raise DoesNotFit("cells", cells, available, "Take fewer units or a larger board")
     for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
@@ -239,7 +244,7 @@ def _spend_rest(
         index = layer.index
         better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
         needed = _blocks(layer, better[index], kind) - _blocks(layer, foldings[index], kind)
-        fits = chip_cells(formats.layers, better) <= CELL_SHARE * budget.cells
+        fits = chip_cells(formats.layers, better, budget) <= CELL_SHARE * budget.cells
         if not (fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]):
             return foldings, blocks
         foldings, blocks = better, blocks - needed

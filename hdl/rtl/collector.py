@@ -34,8 +34,8 @@ class Collector(wiring.Component):
     unit
         Number of the unit at `o`.
 
-    Throughput: one unit per clock. Latency: one clock from the last sums. Cost: pe * accumulator_bits flip-flops and
-    as many cells if pe > 1.
+    Throughput: one unit per clock. Latency: one clock from the last sums. Cost: pe *
+    accumulator_bits flip-flops and as many cells if pe > 1.
     """
 
     def __init__(self, format: DenseFormat, *, pe: int, turns: bool = False) -> None:

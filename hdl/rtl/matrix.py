@@ -18,13 +18,13 @@ from hdl.rtl.weight_change import WeightChange
 from hdl.rtl.weight_memory import WeightMemory
 
 NAME_TO_READ, CHANGE, NAME_TO_WRITE = 1, 3, 4
-"""Clocks from naming a word to reading it, to its change and to writing it; see :class:`~hdl.rtl.lane.Lane`. In slow
-memory all that follows the reading comes a clock later, where lanes take turns everything does for
-the second half of them."""
+"""Clocks from naming a word to reading it, to its change and to writing it, see
+:class:`~hdl.rtl.lane.Lane`. In slow memory all that follows the reading comes a clock later; where
+halves take turns everything does for the second one."""
 
 
 def name_to_sum(folding: Folding) -> int:
-    """Clocks from naming a group's last word to the sums of its lanes, of the first half at least."""
+    """Clocks from naming a group's last word to the sums of its lanes, at least the first half."""
     return (7 if folding.learns else 5) + folding.slow_memory
 
 
@@ -192,7 +192,7 @@ class Matrix(wiring.Component):
         lanes = [Lane(layer, fold) for _ in range(fold.lanes)]
         for number, lane in enumerate(lanes):
             unit, place = divmod(number, fold.simd)
-            late = self._late(number)
+            late = lag and number >= len(lanes) // 2
             m.submodules[f"lane{unit}_{place}"] = lane
             m.d.comb += [
                 lane.newest.eq(operands[place][late]),
@@ -200,10 +200,6 @@ class Matrix(wiring.Component):
                 lane.clear.eq(clear[clocks + late] | ~self.initialised),
             ]
         return lanes
-
-    def _late(self, lane: int) -> int:
-        """Clocks by which a lane is behind the first one."""
-        return int(self.folding.takes_turns and lane >= self.folding.lanes // 2)
 
     def _update(self, m, sweep, buffer, lanes, named):
         """Feeds the lanes what they learn from; one operand is scaled, see `Folding`."""
@@ -213,20 +209,21 @@ class Matrix(wiring.Component):
         to_load = 0 if fold.takes_turns else NAME_TO_READ + slow
         load = delayed(m, sweep.issue & sweep.first, to_load, name="load")
         gradients = self._gradients(m, sweep, scale, Cat(load[1:-1]).any())
-        together = 2 if fold.takes_turns else 1
-        for number in range(fold.lanes // together):
-            pair = range(number, fold.lanes, fold.lanes // together)
-            place = number % fold.simd
-            previous = delayed(m, buffer.previous[place], slow, name=f"previous{place}")[-1]
-            change = WeightChange(layer, fold)
-            m.submodules[f"change{number}"] = change
+        previous = [
+            delayed(m, x, slow, name=f"previous{place}")[-1]
+            for place, x in enumerate(buffer.previous)
+        ]
+        products = fold.lanes // (1 + fold.takes_turns)
+        for number in range(products):
+            m.submodules[f"change{number}"] = change = WeightChange(layer, fold)
+            x = previous[number % fold.simd]
             m.d.comb += [
                 change.load.eq(load[-1]),
-                change.previous.eq(previous << (0 if fold.hard_update else scale)),
+                change.previous.eq(x << (0 if fold.hard_update else scale)),
             ]
             if fold.takes_turns:
                 m.d.comb += change.learn.eq(named[NAME_TO_READ])
-            for turn, lane in enumerate(pair):
+            for turn, lane in enumerate(range(number, fold.lanes, products)):
                 m.d.comb += [
                     change.gradients[turn].eq(gradients[lane // fold.simd]),
                     lanes[lane].change.eq(change.o),
@@ -270,36 +267,37 @@ class Matrix(wiring.Component):
         read = delayed(m, sweep.issue | access.read, NAME_TO_READ + lag, name="read")
         replace = delayed(m, access.write.any(), to_value + lag, name="replace")
         value = delayed(m, access.value, lag, name="value")
-        read_data, parts = [], 1 + lag
-        for part in range(parts):
-            m.submodules[f"memory{part}"] = memory = WeightMemory(
+        width = len(lanes) // (1 + lag)
+        for half in range(1 + lag):
+            first = half * width
+            m.submodules[f"memory{half}"] = memory = WeightMemory(
                 depth=fold.weight_words(layer),
-                lanes=fold.lanes // parts,
+                lanes=width,
                 weight_bits=layer.weight_bits,
                 single_port=fold.single_port,
             )
-            first = part * memory.lanes
             m.d.comb += [
-                memory.read_address.eq(address[NAME_TO_READ + part]),
-                memory.read_enable.eq(read[NAME_TO_READ + part]),
-                memory.write_address.eq(address[to_write + part]),
-                memory.write_enable.eq(write[to_write + part][first : first + memory.lanes]),
+                memory.read_address.eq(address[NAME_TO_READ + half]),
+                memory.read_enable.eq(read[NAME_TO_READ + half]),
+                memory.write_address.eq(address[to_write + half]),
+                memory.write_enable.eq(write[to_write + half][first : first + width]),
             ]
-            weights = delayed(m, memory.read_data, slow, name=f"weights{part}")[-1]
-            for place, lane in enumerate(lanes[first : first + memory.lanes]):
-                written = lane.new_weight if learns else value[part]
+            weights = delayed(m, memory.read_data, slow, name=f"weights{half}")[-1]
+            for place, lane in enumerate(lanes[first : first + width]):
+                written = lane.new_weight if learns else value[half]
                 m.d.comb += [
                     lane.weight.eq(weights[place].as_signed()),
                     memory.write_data[place].eq(written),
+                    # Through the lanes too, whose registers are nearer than the memory's.
+                    access.read_data[first + place].eq(
+                        lane.new_weight if learns else memory.read_data[place]
+                    ),
                 ]
-                # Through the lanes too, whose registers are nearer than the memory's.
-                read_data.append(lane.new_weight if learns else memory.read_data[place])
                 if learns:
                     m.d.comb += [
-                        lane.replace.eq(replace[to_value + part]),
-                        lane.value.eq(value[part].as_signed()),
+                        lane.replace.eq(replace[to_value + half]),
+                        lane.value.eq(value[half].as_signed()),
                     ]
-        m.d.comb += access.read_data.eq(Cat(read_data))
 
     def _collect_sums(self, m, sweep, lanes):
         """Adds the lanes of each unit in a tree, a register behind each level."""
