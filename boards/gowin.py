@@ -5,7 +5,7 @@ from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 from boards.board import Board, Family
 from boards.clocks import GowinPll
 from boards.parts import CELLS, GW1NR_9C
-from boards.synthesis import DROP_COLLISION_LOGIC
+from boards.synthesis import DROP_COLLISION_LOGIC, HIDE_ELEMENTS
 
 
 class TangNano9k(TangNano9kPlatform):  # type: ignore[misc]
@@ -41,7 +41,7 @@ GOWIN = Family(
     # A carry takes the place of a LUT4. Products of at most 9 x 9 bits become MULT9X9, two of which
     # share the place of a MULT18X18: the table does not count them.
     resources={CELLS: ("LUT4", "ALU"), "BSRAM": ("BSRAM",), "MULT18X18": ("MULT18X18",)},
-    script_after_read=DROP_COLLISION_LOGIC,
+    script_after_read=f"{DROP_COLLISION_LOGIC}\n{HIDE_ELEMENTS}",
 )
 
 TANG_NANO_9K = Board(
@@ -50,6 +50,6 @@ TANG_NANO_9K = Board(
     family=GOWIN,
     platform=TangNano9k,
     oscillator_hz=27_000_000,
-    clock=GowinPll(reference=1, feedback=2, output=8),
+    clock=GowinPll(reference=1, feedback=3, output=8),
     baud=1_000_000,
 )

@@ -7,3 +7,8 @@ LEAVE_SPRAM_UNDEFINED = "delete t:$meminit_v2 r:MEMID=*spram* %i"
 DROP_COLLISION_LOGIC = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
 """Amaranth promises the old word to a read of the address that is written in the same clock, which
 block RAM does not do by itself. The RTL never makes such a read (the benches check it)."""
+
+HIDE_ELEMENTS = "rename -hide w:*[*"
+"""ABC9, which Yosys uses for ECP5 and Gowin, takes a wire that is called like an array's element,
+``sums[3]``, for a bit of ``sums``, and may then stop at an assertion: such names are made private.
+Seen with Yosys 0.70."""
