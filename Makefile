@@ -22,7 +22,7 @@ bitstream: $(INSTALLED)
 	$(BIN)/python -m hdl.build --board $(BOARD) --network $(NETWORK)
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED_TEST)
 	$(BIN)/ruff check

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,6 +76,7 @@ class FrameReceiver(wiring.Component):
 
     def __init__(self, inputs: int, timeout: int) -> None:
         self.inputs, self.timeout = inputs, timeout
+        self._crc_differs = Signal(2)
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -92,10 +93,18 @@ class FrameReceiver(wiring.Component):
         m.submodules.buffer = buffer = RequestBuffer(max_payload(self.inputs))
         wiring.connect(m, wiring.flipped(self.o), buffer.o)
         request = Signal(REQUEST)
-        take, taken = self.i.valid & self.i.ready, Signal()
-        m.d.sync += taken.eq(take)
+        take, compared = self.i.valid & self.i.ready, Signal()
+        is_sync = Signal()
+        # A byte is taken in its second clock, when it has been compared.
+        m.d.sync += [
+            compared.eq(self.i.valid & ~compared),
+            is_sync.eq(self.i.payload == SYNC),
+            self._crc_differs.eq(
+                Cat(self.i.payload != byte for byte in (self.crc.crc[:8], self.crc.crc[8:]))
+            ),
+        ]
         m.d.comb += [
-            self.i.ready.eq(~taken),
+            self.i.ready.eq(compared),
             timer.restart.eq(take),
             header.opcode.eq(request.opcode),
             header.byte.eq(self.i.payload),
@@ -108,7 +117,7 @@ class FrameReceiver(wiring.Component):
             with m.State("HUNT"):
                 m.d.comb += [buffer.clear.eq(1), self.crc.start.eq(1)]
                 m.d.sync += [request.opcode.eq(0), request.error.eq(0)]
-                with m.If(take & (self.i.payload == SYNC)):
+                with m.If(take & is_sync):
                     m.next = "OPCODE"
             self._header_states(m, request, timer, header, buffer)
             self._payload_states(m, request, timer, buffer)
@@ -168,11 +177,11 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)
                 m.next = "OFFER"
         with self._byte(m, "CRC-LOW", request, timer):
-            with m.If(self.i.payload != self.crc.crc[:8]):
+            with m.If(self._crc_differs[0]):
                 m.d.sync += request.error.eq(FrameError.CRC)
             m.next = "CRC-HIGH"
         with self._byte(m, "CRC-HIGH", request, timer):
             m.d.comb += buffer.clear.eq(1)
-            with m.If(self.i.payload != self.crc.crc[8:]):
+            with m.If(self._crc_differs[1]):
                 m.d.sync += request.error.eq(FrameError.CRC)
             m.next = "OFFER"

@@ -65,11 +65,11 @@ def test_clock_is_within_the_limits_of_its_pll(board: Board) -> None:
 def test_clocks_that_the_engine_meets() -> None:
     megahertz = {name: board.clock_hz / 1e6 for name, board in BOARDS.items()}
     assert megahertz == {
-        "icebreaker": 24,
+        "icebreaker": 36,
         "hx8k-b-evn": 60,
-        "ulx3s-85f": 75,
+        "ulx3s-85f": 80,
         "ulx3s-25f": 75,
-        "tang-nano-9k": 54,
+        "tang-nano-9k": 81,
     }
 
 

@@ -37,7 +37,7 @@ class FakeTools:
     """Stands in for the tools: writes what they would, and answers as told."""
 
     def __init__(self) -> None:
-        self.fmax_mhz, self.bitstream = 30.0, b"first"
+        self.fmax_mhz, self.bitstream = 40.0, b"first"
         self.error: Exception | None = None
 
     def build(self, _design: Any, _board: Board, folder: Path, seed: int, _say: Any) -> Placed:
@@ -95,7 +95,7 @@ def test_report_says_what_was_asked_for_and_what_came_out(tmp_path: Path, tools:
     assert report["device"] == "iCE40UP5K"
     assert report["network"] == "digits"
     assert report["classifier"] == "generator"
-    assert (report["clock_mhz"], report["fmax_mhz"]) == (24.0, 30.0)
+    assert (report["clock_mhz"], report["fmax_mhz"]) == (36.0, 40.0)
     assert report["timing_met"] is True
     assert report["utilization"]["EBR"] == {"used": 5, "available": 30}
     assert report["cycles_per_sample"] == {
@@ -142,16 +142,16 @@ def test_inference_only_has_a_folder_of_its_own(
 
 def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: FakeTools) -> None:
     assert run_digits(tmp_path).exit_code == 0
-    tools.bitstream, tools.fmax_mhz = b"second", 23.9
+    tools.bitstream, tools.fmax_mhz = b"second", 35.9
     result = run_digits(tmp_path)
     assert result.exit_code == 1
-    assert "24.0 MHz needed, 23.9 MHz reached" in result.output
+    assert "36.0 MHz needed, 35.9 MHz reached" in result.output
     assert (tmp_path / "top.bin").read_bytes() == b"first"
     assert json.loads((tmp_path / "report.json").read_text())["timing_met"] is True
     failed = tmp_path / "failed"
     assert json.loads((failed / "report.json").read_text())["timing_met"] is False
     assert "what the tools said" in (failed / toolchain.LOG).read_text()
-    tools.fmax_mhz = 24.0
+    tools.fmax_mhz = 36.0
     assert run_digits(tmp_path).exit_code == 0
     assert (tmp_path / "top.bin").read_bytes() == b"second"
     assert not failed.exists()
