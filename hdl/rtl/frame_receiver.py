@@ -105,7 +105,7 @@ class FrameReceiver(wiring.Component):
         ]
         m.d.comb += [
             self.i.ready.eq(compared),
-            timer.restart.eq(take),
+            timer.restart.eq(self.i.valid),
             header.opcode.eq(request.opcode),
             header.byte.eq(self.i.payload),
             buffer.data.eq(self.i.payload),
@@ -137,7 +137,7 @@ class FrameReceiver(wiring.Component):
         with m.State(state):
             with m.If(self.i.valid & self.i.ready):
                 yield
-            with m.Elif(timer.expired):
+            with m.Elif(timer.expired & ~self.i.valid):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)
                 m.next = "OFFER"
 
@@ -173,7 +173,7 @@ class FrameReceiver(wiring.Component):
             m.d.comb += [buffer.write.eq(take), self.crc.valid.eq(take)]
             with m.If(buffer.full):  # in the clock after a byte, when none is taken
                 m.next = "CRC-LOW"
-            with m.Elif(timer.expired & ~take):
+            with m.Elif(timer.expired & ~self.i.valid):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)
                 m.next = "OFFER"
         with self._byte(m, "CRC-LOW", request, timer):
