@@ -53,6 +53,8 @@ class Board:
         The clock on the board that `clock` starts from.
     clock
         How the design's clock is made of it.
+    slower
+        A clock for designs that miss that one, if there is any.
     baud
         Of the UART, in bits per second.
     """
@@ -64,6 +66,7 @@ class Board:
     oscillator_hz: int
     clock: Clock
     baud: int
+    slower: Clock | None = None
 
     @property
     def clock_hz(self) -> int:

@@ -34,6 +34,7 @@ ICEBREAKER = Board(
     platform=ICEBreakerPlatform,
     oscillator_hz=12_000_000,
     clock=Ice40Pll(divr=0, divf=47, divq=4, filter_range=1),
+    slower=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1),
     baud=1_000_000,
 )
 

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,8 @@ class MissedTiming(Exception):
     """The design is placed and routed, but slower than the board's clock."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(
-            f"Misses timing: {report.clock_mhz:.1f} MHz needed, {report.fmax_mhz:.1f} MHz reached."
-            " Try another --seed or a smaller network."
-        )
+        self.figures = f"{report.clock_mhz:.1f} MHz needed, {report.fmax_mhz:.1f} MHz reached."
+        super().__init__(f"Misses timing: {self.figures} Try another --seed or a smaller network.")
 
 
 def build(
@@ -54,6 +53,8 @@ def build(
     say: Say,
 ) -> Report:
     """Build a bitstream, with its report, stages, Verilog and log, into `out`.
+
+    A design that misses the board's clock is built once more for its slower one, if it has one.
 
     Parameters
     ----------
@@ -71,6 +72,25 @@ def build(
     ToolError
         If a tool is missing or fails for another reason.
     """
+    try:
+        return _attempt(board, formats, options, seed, out, say)
+    except MissedTiming as missed:
+        if board.slower is None:
+            raise
+        slower = replace(board, clock=board.slower, slower=None)
+        say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
+        return _attempt(slower, formats, options, seed, out, say)
+
+
+def _attempt(
+    board: Board,
+    formats: FormattedNetwork,
+    options: Options,
+    seed: int,
+    out: Path,
+    say: Say,
+) -> Report:
+    """`build` for one clock."""
     with staging(out) as folder:
         schedule = pipeline.run(formats, board.budget, options, folder)
         say("Synthesis, placement and routing: some minutes for a full chip")

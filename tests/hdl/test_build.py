@@ -142,10 +142,10 @@ def test_inference_only_has_a_folder_of_its_own(
 
 def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: FakeTools) -> None:
     assert run_digits(tmp_path).exit_code == 0
-    tools.bitstream, tools.fmax_mhz = b"second", 35.9
+    tools.bitstream, tools.fmax_mhz = b"second", 23.9
     result = run_digits(tmp_path)
     assert result.exit_code == 1
-    assert "36.0 MHz needed, 35.9 MHz reached" in result.output
+    assert "24.0 MHz needed, 23.9 MHz reached" in result.output
     assert (tmp_path / "top.bin").read_bytes() == b"first"
     assert json.loads((tmp_path / "report.json").read_text())["timing_met"] is True
     failed = tmp_path / "failed"
@@ -153,8 +153,20 @@ def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: Fa
     assert "what the tools said" in (failed / toolchain.LOG).read_text()
     tools.fmax_mhz = 36.0
     assert run_digits(tmp_path).exit_code == 0
+    assert json.loads((tmp_path / "report.json").read_text())["clock_mhz"] == 36.0
     assert (tmp_path / "top.bin").read_bytes() == b"second"
     assert not failed.exists()
+
+
+def test_the_slower_clock_is_taken_where_the_board_s_is_missed(
+    tmp_path: Path, tools: FakeTools
+) -> None:
+    tools.fmax_mhz = 35.9
+    result = run_digits(tmp_path)
+    assert result.exit_code == 0
+    assert "36.0 MHz needed, 35.9 MHz reached. Once more, for 24.0 MHz" in result.output
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["clock_mhz"], report["timing_met"]) == (24.0, True)
 
 
 def test_a_failing_tool(tmp_path: Path, tools: FakeTools) -> None:
