@@ -102,7 +102,7 @@ class Commands(wiring.Component):
             self.header.payload.empty.eq(reply.empty),
         ]
         sample = self._core_ports(m, reply, fields)
-        self._row(m, fields, reply)
+        moved = self._row(m, fields, reply)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += check.clear.eq(1)
@@ -130,8 +130,8 @@ class Commands(wiring.Component):
                 m.next = "REPLY"
                 with m.If(opcode.matches(*WRITES)):
                     m.next = "WRITE"
-            self._write_state(m, fields, used_up)
-            self._reply_state(m, fields, reply)
+            self._write_state(m, moved, used_up)
+            self._reply_state(m, reply)
         return m
 
     def _complete(self, m, index):
@@ -177,20 +177,20 @@ class Commands(wiring.Component):
                 m.d.sync += self.core.drain.eq(1)
                 m.next = "DRAIN"
 
-    def _write_state(self, m, fields, used_up) -> None:
+    def _write_state(self, m, moved, used_up) -> None:
         """One register, or weight after weight until the payload ends."""
         i_weight, i_register = self.core.i_weight, self.core.i_register
         is_weight = self._opcode == Opcode.WRITE_WEIGHTS
         with m.State("WRITE"):
-            m.d.comb += [i_weight.valid.eq(is_weight), i_register.valid.eq(~is_weight)]
+            m.d.comb += [i_weight.valid.eq(is_weight & ~moved), i_register.valid.eq(~is_weight)]
             with m.If(i_register.valid & i_register.ready):
                 m.next = "REPLY"
-            with m.If(i_weight.valid & i_weight.ready):
+            with m.If(moved):
                 m.next = "FIELDS"
                 with m.If(used_up):
                     m.next = "REPLY"
 
-    def _reply_state(self, m, fields, reply) -> None:
+    def _reply_state(self, m, reply) -> None:
         """The reply is sent; reads are made as it needs them, one at a time."""
         asked, sent = Signal(), Signal()
         m.d.sync += sent.eq(self.core.o_weight.valid & self.core.o_weight.ready)
@@ -217,12 +217,16 @@ class Commands(wiring.Component):
         """Of a request without error."""
         return self.request.payload.opcode[:OPCODE_BITS]
 
-    def _row(self, m, fields, reply) -> None:
-        """Walk along the row from the first input; after the last read, all are counted."""
+    def _row(self, m, fields, reply):
+        """Walk along the row from the first input; after the last read, all are counted.
+
+        Gives a pulse for each weight, in the clock behind it.
+        """
         bits = max(layer.fan_in for layer in self.formats.layers).bit_length()
         first, count = fields.weights.input[:bits], fields.weights.value[:bits]
         done = Signal(bits)
         port, final, moved = self.core.i_weight, Signal(), Signal()
+        # A clock late, since the core's `ready` comes a long way.
         m.d.sync += moved.eq(port.valid & port.ready)
         with m.If(moved):
             m.d.sync += done.eq(done + 1)
@@ -234,6 +238,7 @@ class Commands(wiring.Component):
             reply.count.eq(count),
             reply.final.eq(final),
         ]
+        return moved
 
     def _core_ports(self, m, reply, fields):
         """Everything on the core's side that needs no state; gives the stream of a sample."""

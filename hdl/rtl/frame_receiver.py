@@ -76,7 +76,7 @@ class FrameReceiver(wiring.Component):
 
     def __init__(self, inputs: int, timeout: int) -> None:
         self.inputs, self.timeout = inputs, timeout
-        self._crc_differs = Signal(2)
+        self._known, self._fits, self._crc_differs = Signal(), Signal(), Signal(2)
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -99,6 +99,8 @@ class FrameReceiver(wiring.Component):
         m.d.sync += [
             compared.eq(self.i.valid & ~compared),
             is_sync.eq(self.i.payload == SYNC),
+            self._known.eq(header.known),
+            self._fits.eq(header.fits),
             self._crc_differs.eq(
                 Cat(self.i.payload != byte for byte in (self.crc.crc[:8], self.crc.crc[8:]))
             ),
@@ -113,13 +115,14 @@ class FrameReceiver(wiring.Component):
             self.crc.data.eq(self.i.payload),
             self.request.payload.eq(request),
         ]
-        with m.FSM():
+        with m.FSM() as fsm:
+            m.d.comb += header.high.eq(fsm.ongoing("LENGTH-HIGH"))
             with m.State("HUNT"):
                 m.d.comb += [buffer.clear.eq(1), self.crc.start.eq(1)]
                 m.d.sync += [request.opcode.eq(0), request.error.eq(0)]
                 with m.If(take & is_sync):
                     m.next = "OPCODE"
-            self._header_states(m, request, timer, header, buffer)
+            self._header_states(m, request, timer, buffer)
             self._payload_states(m, request, timer, buffer)
             with m.State("OFFER"):
                 m.d.comb += [self.request.valid.eq(1), buffer.read.eq(1)]
@@ -141,7 +144,7 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += request.error.eq(FrameError.TIMEOUT)
                 m.next = "OFFER"
 
-    def _header_states(self, m, request, timer, header, buffer) -> None:
+    def _header_states(self, m, request, timer, buffer) -> None:
         with self._byte(m, "OPCODE", request, timer):
             m.d.comb += self.crc.valid.eq(1)
             m.d.sync += request.opcode.eq(self.i.payload)
@@ -149,15 +152,15 @@ class FrameReceiver(wiring.Component):
         with self._byte(m, "LENGTH-LOW", request, timer):
             m.d.comb += self.crc.valid.eq(1)
             m.d.sync += request.length[:8].eq(self.i.payload)
-            with m.If(~header.known):
+            with m.If(~self._known):
                 m.d.sync += request.error.eq(FrameError.OPCODE)
-            with m.Elif(~header.fits):
+            with m.Elif(~self._fits):
                 m.d.sync += request.error.eq(FrameError.LENGTH)
             m.next = "LENGTH-HIGH"
         with self._byte(m, "LENGTH-HIGH", request, timer):
-            m.d.comb += [self.crc.valid.eq(1), header.high.eq(1)]
+            m.d.comb += self.crc.valid.eq(1)
             m.d.sync += request.length[8:].eq(self.i.payload)
-            with m.If(header.known & ~header.fits):
+            with m.If(self._known & ~self._fits):
                 m.d.sync += request.error.eq(FrameError.LENGTH)
             m.next = "HEADER"
         with m.State("HEADER"):  # in the clock after a byte, when none is taken

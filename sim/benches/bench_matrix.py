@@ -37,7 +37,7 @@ MATRICES = {
         folding(pe=1, simd=2, skip_zeros=True, single_port=True, learns=False),
     ),
 }
-SWEEPS = 14
+SWEEPS = 11
 
 BENCH = Bench(
     module=__name__,
