@@ -12,8 +12,6 @@ from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import Options
 from hdl.rtl.chip import Chip
 
-SEED = 1
-"""Of placement."""
 FAILURES = (DoesNotFit, MissedTiming, toolchain.ToolError)
 """How a build may end without a bitstream."""
 
@@ -30,7 +28,7 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
         Like :func:`hdl.build.build`.
     """
     chip = Chip(case.schedule(options), case.board.clock_hz, case.board.baud)
-    plan = toolchain.plan(lambda p: on_board(chip, case.board, p), case.board, SEED)
+    plan = toolchain.plan(lambda p: on_board(chip, case.board, p), case.board, case.board.seed)
     folder = place(case, options)
     # The first is where `python -m hdl.build` writes: the user's own build serves as well.
     for built in (Path("build", case.board.name, folder.name), folder):
@@ -40,8 +38,8 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
     build(
         board=case.board,
         formats=case.formats,
-        options=case.options(options),
-        seed=SEED,
+        options=options,
+        seed=case.board.seed,
         out=folder,
         say=say,
     )

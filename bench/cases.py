@@ -16,8 +16,6 @@ from hdl.passes.stages import ScheduledNetwork
 OPTIONS = Options()
 """Of the bitstreams that are measured."""
 DENSE = replace(OPTIONS, skip_zeros=False)
-FOLDINGS = {"mnist-128": {"layer0": (32, 1)}}
-"""Twice as wide as what the flow chooses: the board has room, the tools take their time."""
 CLOCK_GOALS = {"iCE40UP5K": 36.0, "iCE40HX8K": 60.0, "LFE5U": 100.0, "GW1NR-9": 100.0}
 """MHz, by the beginning of the FPGA's name."""
 
@@ -52,11 +50,7 @@ class Case:
 
     def schedule(self, options: Options = OPTIONS) -> ScheduledNetwork:
         """What `hdl.build` makes RTL of; may raise :class:`DoesNotFit`."""
-        return pipeline.run(self.formats, self.board.budget, self.options(options))
-
-    def options(self, options: Options) -> Options:
-        """With the folding that is asked for, where the flow's own choice is not the one wanted."""
-        return replace(options, folding=FOLDINGS.get(self.network.name, {}))
+        return pipeline.run(self.formats, self.board.budget, options)
 
 
 def wide() -> Network:

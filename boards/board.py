@@ -55,6 +55,8 @@ class Board:
         How the design's clock is made of it.
     slower
         A clock for designs that miss that one, if there is any.
+    seed
+        Of placement, unless the user names one: with it the board's usual network meets `clock`.
     baud
         Of the UART, in bits per second.
     """
@@ -67,6 +69,7 @@ class Board:
     clock: Clock
     baud: int
     slower: Clock | None = None
+    seed: int = 1
 
     @property
     def clock_hz(self) -> int:

@@ -177,7 +177,7 @@ def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
 @click.option("--board", "board_name", required=True, help="For example icebreaker, ulx3s-85f.")
 @click.option("--network", default="mnist", show_default=True, help="A name or a .toml file.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of placement.")
+@click.option("--seed", type=click.IntRange(0), help="Of placement; else the board's own.")
 @click.option(
     "--classifier",
     type=click.Choice(CLASSIFIERS),
@@ -204,7 +204,7 @@ def main(
     board_name: str,
     network: str,
     out: Path | None,
-    seed: int,
+    seed: int | None,
     classifier: str,
     foldings: tuple[str, ...],
     skip_zeros: bool,
@@ -226,7 +226,7 @@ def main(
                     skip_zeros=skip_zeros,
                     learns=not inference_only,
                 ),
-                seed=seed,
+                seed=board.seed if seed is None else seed,
                 out=out,
                 say=console.print,
             )
