@@ -1,11 +1,13 @@
 """The integer golden model: judge of every other learner, bit for bit."""
 
+import importlib.util
+
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.layers import LAYERS, LayerTrace
+from golden_model.layers import LAYERS, DenseLayer, LayerTrace
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.formats import DenseFormat, FormattedNetwork
 from golden_model.spec.learner import Result, Sample, Weights
 
 
@@ -16,6 +18,8 @@ class GoldenEngine:
     ----------
     formats
         The network, with every shape and width decided.
+    compiled
+        Run the layers of :mod:`golden_model.compiled`: the same integers, sooner. They need numba.
 
     Members
     -------
@@ -24,10 +28,11 @@ class GoldenEngine:
         all others changed no weight at all.
     """
 
-    def __init__(self, formats: FormattedNetwork) -> None:
+    def __init__(self, formats: FormattedNetwork, *, compiled: bool = False) -> None:
         self.formats = formats
         self.changed = 0
-        self._layers = [LAYERS[type(layer)](layer) for layer in formats.layers]
+        kinds = _compiled_layers() if compiled else LAYERS
+        self._layers = [kinds[type(layer)](layer) for layer in formats.layers]
         self._results: list[Result] = []
 
     def send(self, sample: Sample, label: int | None = None) -> None:
@@ -92,3 +97,15 @@ class GoldenEngine:
             x, layer_scores = layer.outputs_of(x)
             scores.append(layer_scores.astype(np.int64))
         return scores
+
+
+def can_compile() -> bool:
+    """Whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def _compiled_layers() -> dict[type[DenseFormat], type[DenseLayer]]:
+    # Imported here because numba is optional, and takes a second.
+    from golden_model.compiled import COMPILED_LAYERS  # noqa: PLC0415
+
+    return COMPILED_LAYERS

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from golden_model.data import Dataset, load_data, natural_data
-from golden_model.engine import GoldenEngine
+from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import replace_file
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -96,7 +96,7 @@ def _engine(name: str, seed: int | None) -> GoldenEngine:
     network = load_network(name)
     if seed is not None:
         network = replace(network, seed=seed)
-    return GoldenEngine(infer_formats(network))
+    return GoldenEngine(infer_formats(network), compiled=can_compile())
 
 
 def _progress() -> Progress:

@@ -1,0 +1,1 @@
+"""The paper's comparisons, measured: ``python -m golden_model.experiments NAME``."""

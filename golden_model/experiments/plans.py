@@ -1,0 +1,101 @@
+"""What each experiment trains."""
+
+from dataclasses import dataclass, field, replace
+
+from golden_model.reference.methods import MethodName
+from golden_model.reference.network import Hidden, Settings
+from golden_model.spec.errors import SpecError, nearest
+
+IMAGE = (784,)
+ALL = tuple(MethodName)
+LOCAL = (MethodName.LOCAL, MethodName.SIGN_CONCORDANT, MethodName.TRAINED_LOCAL)
+"""Methods that can train one layer after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One experiment: a network on a data set, by several methods, each from several seeds.
+
+    Members
+    -------
+    name, title
+        For the command line, and for people.
+    data
+        What :func:`golden_model.data.load_data` calls it.
+    settings
+        The network; method and seed are put in by each run.
+    methods, seeds
+        What is run.
+    epochs, batch
+        Passes over the training set, for each layer if `layer_by_layer`; samples of a step.
+    layer_by_layer
+        Train the lowest block, freeze it, and so on; else all at once.
+    decay
+        The rate falls by this factor over the epochs, from step to step.
+    """
+
+    name: str
+    title: str
+    data: str
+    settings: Settings
+    methods: tuple[MethodName, ...] = ALL
+    seeds: tuple[int, ...] = (1, 2, 3)
+    epochs: int = 10
+    batch: int = 50
+    layer_by_layer: bool = False
+    decay: float = 0.1
+
+    @property
+    def stages(self) -> int:
+        """How often `epochs` are run."""
+        return len(self.settings.hidden) + 1 if self.layer_by_layer else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Family:
+    """Plans that differ in data and in training all at once or layer by layer."""
+
+    name: str
+    shape: tuple[int, ...]
+    epochs: int
+    data: dict[str, str] = field(
+        default_factory=lambda: {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+    )
+
+    def plans(self) -> list[Plan]:
+        hidden = tuple(Hidden(units=units) for units in self.shape)
+        shape = "-".join(map(str, (*IMAGE, *self.shape, 10)))
+        plans = []
+        for data, title in self.data.items():
+            together = Plan(
+                name=f"{data.split('_')[0]}-{self.name}",
+                title=f"{title}, {shape}, all layers at once",
+                data=data,
+                settings=Settings(inputs=IMAGE, hidden=hidden),
+                epochs=self.epochs,
+            )
+            apart = replace(
+                together,
+                name=f"{together.name}-layerwise",
+                title=f"{title}, {shape}, layer by layer",
+                methods=LOCAL,
+                layer_by_layer=True,
+            )
+            plans += [together, apart]
+        return plans
+
+
+_FAMILIES = (
+    _Family(name="narrow", shape=(100, 50), epochs=10),
+    _Family(name="wide", shape=(256, 256), epochs=10),
+    _Family(name="deep", shape=(500, 500, 500), epochs=6),
+)
+PLANS: dict[str, Plan] = {plan.name: plan for family in _FAMILIES for plan in family.plans()}
+"""By name, in the order of the report."""
+
+
+def find_plan(name: str) -> Plan:
+    """The plan of that name; :class:`SpecError` if there is none."""
+    if name not in PLANS:
+        raise SpecError(f"experiment {name!r}", "there is no such one", nearest(name, PLANS))
+    return PLANS[name]

@@ -1,0 +1,91 @@
+"""Pictures of a plan's results; they need matplotlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from golden_model.experiments.plans import Plan
+from golden_model.experiments.runs import Run, result_file
+
+DPI = 110
+SHOWN = ("local", "backpropagation")
+"""Methods whose first weights are shown."""
+
+
+def by_method(plan: Plan, runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs of each method that has any, in the plan's order."""
+    found = {str(m): [run for run in runs if run.method == m] for m in plan.methods}
+    return {method: own for method, own in found.items() if own}
+
+
+def final_errors(runs: Sequence[Run]) -> np.ndarray:
+    """Percent, shape ``[runs, blocks + 1]``; not a number where a method knows none."""
+    return 100 * np.array([run.errors[-1] for run in runs], np.float64)
+
+
+def draw_errors(plan: Plan, runs: Sequence[Run], file: Path) -> None:
+    """Error against epoch, spread over seeds, and error of each block's own scores."""
+    figure, (epochs, bars, depth) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
+    methods = by_method(plan, runs)
+    for place, (method, own) in enumerate(methods.items()):
+        colour = f"C{place}"
+        curve = 100 * np.array([[epoch[-1] for epoch in run.errors] for run in own], np.float64)
+        epochs.plot(range(1, curve.shape[1] + 1), curve.mean(axis=0), color=colour, label=method)
+        last = final_errors(own)
+        answer = last[:, -1]
+        spread = [[answer.mean() - answer.min()], [answer.max() - answer.mean()]]
+        bars.bar(method, answer.mean(), yerr=spread, color=colour, capsize=4)
+        if not np.isnan(last[:, :-1]).any():
+            depth.plot(
+                range(1, last.shape[1]), last[:, :-1].mean(axis=0), "o-", color=colour, label=method
+            )
+    epochs.set(xlabel="epoch", ylabel="test error of the readout, %", title="while learning")
+    epochs.set_yscale("log")
+    bars.set(ylabel="test error of the readout, %", title="at the end: mean, least, most")
+    bars.tick_params(axis="x", rotation=30, labelsize=8)
+    depth.set(xlabel="block", ylabel="test error, %", title="each block's own classifier")
+    depth.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (epochs, depth):
+        axes.legend(fontsize=7)
+    figure.suptitle(plan.title)
+    figure.savefig(file, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_units(plan: Plan, folder: Path, file: Path) -> bool:
+    """First weights as pictures, and how broadly units are tuned; False if none were kept."""
+    kept = {
+        method: np.load(path)
+        for method in SHOWN
+        if (path := result_file(plan, method, plan.seeds[0], folder).with_suffix(".npz")).exists()
+    }
+    side = int(np.sqrt(plan.settings.inputs[0]))
+    if not kept or side * side != plan.settings.inputs[0]:
+        return False
+    figure, rows = plt.subplots(
+        len(kept), 2, figsize=(9, 4.2 * len(kept)), squeeze=False, layout="constrained"
+    )
+    for (pictures, bars), (method, arrays) in zip(rows, kept.items(), strict=True):
+        tiles = arrays["weights"].astype(np.float32).T.reshape(5, 5, side, side)
+        mosaic = tiles.transpose(0, 2, 1, 3).reshape(5 * side, 5 * side)
+        limit = np.abs(mosaic).max()
+        pictures.imshow(mosaic, cmap="RdBu", vmin=-limit, vmax=limit)
+        pictures.set(title=f"{method}: weights of 25 units", xticks=[], yticks=[])
+        edges = np.arange(plan.settings.classes + 1) / plan.settings.classes + 0.05
+        for when in ("before", "after"):
+            share = arrays[f"tuning_{when}"].astype(np.float64)
+            bars.hist(share, edges, alpha=0.6, label=f"{when} learning")
+        bars.set(
+            title=f"{method}: tuning", xlabel="share of classes a unit answers to", ylabel="units"
+        )
+        bars.legend()
+    figure.suptitle(plan.title)
+    figure.savefig(file, dpi=DPI)
+    plt.close(figure)
+    return True

@@ -1,0 +1,65 @@
+"""The page of all results: tables, pictures, and the commands that made them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from golden_model.experiments.plans import PLANS, Plan
+from golden_model.experiments.plots import by_method, draw_errors, draw_units, final_errors
+from golden_model.experiments.runs import Run, results
+from golden_model.files import replace_file
+from golden_model.spec.errors import SpecError
+
+HEAD = """# What local errors reach
+
+Written by `python -m golden_model.experiments report` from the files in [results](results); each
+section names the command that makes its figures. Errors are shares of the test set that is answered
+wrongly, in percent: mean over seeds, in brackets the least and the most. Nothing was chosen by
+looking at the test set; settings are the same for all methods.
+"""
+
+
+def write_report(folder: Path, page: Path) -> None:
+    """Write the page and its pictures; :class:`SpecError` if there are no results."""
+    sections = []
+    for plan in PLANS.values():
+        if runs := results(plan, folder):
+            sections.append("\n".join(_section(plan, runs, folder)))
+    if not sections:
+        rule = "it holds no results"
+        remedy = "Run an experiment first, for example mnist-narrow"
+        raise SpecError(f"folder {str(folder)!r}", rule, remedy)
+    replace_file(page, "\n".join([HEAD, *sections]).encode())
+
+
+def _section(plan: Plan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
+    settings = runs[0].settings
+    each = " for each layer" if plan.layer_by_layer else ""
+    yield f"## {plan.title}\n"
+    yield (
+        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{each}, batches of"
+        f" {plan.batch}, Adam from {settings['rate']} down to a {1 / plan.decay:.0f}th of it, loss"
+        f" {settings['loss']}, dropout {settings['dropout']},"
+        f" seeds {', '.join(map(str, plan.seeds))}.\n"
+    )
+    blocks = len(plan.settings.hidden)
+    own = "".join(f" | block {n + 1}'s own" for n in range(blocks))
+    yield f"| method | runs | readout{own} |"
+    yield "|---" * (3 + blocks) + "|"
+    for method, found in by_method(plan, runs).items():
+        errors = final_errors(found)
+        columns = [errors[:, -1], *errors[:, :-1].T]
+        yield f"| {method} | {len(found)} | {' | '.join(map(_spread, columns))} |"
+    picture = folder / f"{plan.name}.png"
+    draw_errors(plan, runs, picture)
+    yield f"\n![{plan.title}]({folder.name}/{picture.name})\n"
+    units = folder / f"{plan.name}-units.png"
+    if draw_units(plan, folder, units):
+        yield f"![First weights and tuning]({folder.name}/{units.name})\n"
+
+
+def _spread(percent: np.ndarray) -> str:
+    if np.isnan(percent).any():
+        return "-"
+    return f"{percent.mean():.2f} ({percent.min():.2f} to {percent.max():.2f})"

@@ -1,0 +1,152 @@
+"""Runs: one network trained by one method from one seed, and what is kept of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden_model.data import Dataset, load_data
+from golden_model.experiments.plans import Plan
+from golden_model.files import replace_file
+from golden_model.reference.methods import MethodName
+from golden_model.reference.network import ReferenceNetwork, Settings
+from golden_model.spec.network import Dense, Network
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Result of one run; a JSON file holds it as it stands here.
+
+    Members
+    -------
+    plan, method, seed
+        What was run.
+    settings
+        All that decided it: epochs, batch, loss, rate, ...
+    errors
+        For each epoch the share of test samples that are answered wrongly: by each block's own
+        scores, null where a method knows none, and last by the readout.
+    """
+
+    plan: str
+    method: str
+    seed: int
+    settings: dict[str, object]
+    errors: list[list[float | None]]
+
+
+def data_for(plan: Plan, directory: Path | None) -> Dataset:
+    """The plan's data; :class:`SpecError` if it is not there."""
+    settings = plan.settings
+    inputs = int(np.prod(settings.inputs))
+    shaped = Network(
+        name=plan.name, inputs=inputs, classes=settings.classes, layers=(Dense(units=1),)
+    )
+    return load_data(plan.data, shaped, directory)
+
+
+def missing(plan: Plan, folder: Path) -> list[tuple[MethodName, int]]:
+    """Methods and seeds of a plan that have no result yet."""
+    pairs = [(method, seed) for method in plan.methods for seed in plan.seeds]
+    return [pair for pair in pairs if not result_file(plan, *pair, folder).exists()]
+
+
+def result_file(plan: Plan, method: str, seed: int, folder: Path) -> Path:
+    """Where a run's result is kept."""
+    return folder / plan.name / f"{method}-{seed}.json"
+
+
+def results(plan: Plan, folder: Path) -> list[Run]:
+    """All runs of a plan that have been made."""
+    files = (result_file(plan, m, s, folder) for m in plan.methods for s in plan.seeds)
+    return [Run(**json.loads(file.read_text("utf-8"))) for file in files if file.exists()]
+
+
+def run(
+    plan: Plan, method: MethodName, seed: int, data: Dataset, folder: Path, advance: Advance
+) -> Run:
+    """Train, and keep the result; the first seed's first weights too, for pictures.
+
+    Parameters
+    ----------
+    advance
+        Told of every batch how many samples it had.
+    """
+    settings = replace(plan.settings, method=method, seed=seed)
+    made = ReferenceNetwork(settings)
+    before = made.blocks[0].linear.weights.copy()
+    errors = list(_train(plan, settings, made, data, advance))
+    found = Run(
+        plan=plan.name,
+        method=method,
+        seed=seed,
+        settings={**asdict(settings), "epochs": plan.epochs, "batch": plan.batch},
+        errors=errors,
+    )
+    file = result_file(plan, method, seed, folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if seed == plan.seeds[0]:
+        tuned = [tuning(made, data, weights) for weights in (before, None)]
+        np.savez_compressed(
+            file.with_suffix(".npz"),
+            weights=made.blocks[0].linear.weights[:, :25].astype(np.float16),
+            tuning_before=tuned[0],
+            tuning_after=tuned[1],
+        )
+    text = json.dumps(asdict(found), indent=1) + "\n"
+    replace_file(file, text.encode())
+    return Run(**json.loads(text))
+
+
+def _train(
+    plan: Plan, settings: Settings, made: ReferenceNetwork, data: Dataset, advance: Advance
+) -> Iterator[list[float | None]]:
+    order = np.random.default_rng([settings.seed, 3])
+    everything = range(len(made.blocks) + 1)
+    for stage in range(plan.stages):
+        made.learning = [stage] if plan.layer_by_layer else everything
+        for epoch in range(plan.epochs):
+            made.set_rate(settings.rate * plan.decay ** (epoch / max(1, plan.epochs - 1)))
+            samples = order.permutation(len(data.x_train))
+            for start in range(0, len(samples), plan.batch):
+                part = samples[start : start + plan.batch]
+                made.learn(data.x_train[part], data.y_train[part])
+                advance(len(part))
+            yield test_errors(made, data)
+
+
+def test_errors(made: ReferenceNetwork, data: Dataset) -> list[float | None]:
+    """Share of test samples that each block's scores, and last the readout's, get wrong."""
+    return [
+        None if scores is None else float(np.mean(scores.argmax(axis=1) != data.y_test))
+        for scores in made.scores(data.x_test)
+    ]
+
+
+def tuning(
+    made: ReferenceNetwork, data: Dataset, weights: NDArray[np.floating] | None
+) -> NDArray[np.floating]:
+    """How broadly the first block's units are tuned to classes, shape ``[units]``.
+
+    Share of classes for which a unit's mean activation is at least half of that for its best one:
+    1/classes for a unit that answers to one class only, 1 for one that answers to all alike.
+
+    Parameters
+    ----------
+    weights
+        Instead of the block's own, to look at it as it was.
+    """
+    block = made.blocks[0]
+    own = block.linear.weights
+    block.linear.weights = own if weights is None else weights
+    output = block.forward(data.x_test / np.float32(255)).output
+    block.linear.weights = own
+    means = np.stack([output[data.y_test == c].mean(axis=0) for c in np.unique(data.y_test)])
+    best = means.max(axis=0)
+    alive: NDArray[np.floating] = (means >= best / 2)[:, best > 0].mean(axis=0)
+    return alive

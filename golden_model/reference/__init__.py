@@ -1,0 +1,1 @@
+"""Float references: what the integers and the local errors are compared with."""

@@ -1,0 +1,125 @@
+"""Experiments: what is run, kept, taken up again and reported."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from golden_model.data import Dataset
+from golden_model.experiments import __main__ as command
+from golden_model.experiments import plans, runs
+from golden_model.experiments.plans import PLANS, Plan, find_plan
+from golden_model.reference.methods import MethodName
+from golden_model.reference.network import Hidden, Settings
+from golden_model.spec.errors import SpecError
+
+SETTINGS = Settings(inputs=(16,), classes=3, hidden=(Hidden(units=30), Hidden(units=6)), rate=0.01)
+TINY = Plan(
+    name="tiny",
+    title="Tiny",
+    data="random",
+    settings=SETTINGS,
+    methods=(MethodName.LOCAL, MethodName.BACKPROPAGATION),
+    seeds=(1, 2),
+    epochs=2,
+)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Three patterns under noise."""
+    chance = np.random.default_rng(1)
+    patterns = chance.integers(0, 256, (3, 16))
+    labels = chance.integers(0, 3, 500).astype(np.uint8)
+    x = (patterns[labels] + chance.normal(0, 20, (500, 16))).clip(0, 255).astype(np.uint8)
+    return Dataset(
+        name="tiny", x_train=x[:400], y_train=labels[:400], x_test=x[400:], y_test=labels[400:]
+    )
+
+
+def test_a_run_is_kept_and_repeats_itself(tmp_path: Path, data: Dataset) -> None:
+    seen: list[int] = []
+    plan = replace(TINY, epochs=15)
+    found = runs.run(plan, MethodName.LOCAL, 1, data, tmp_path / "a", seen.append)
+    again = runs.run(plan, MethodName.LOCAL, 1, data, tmp_path / "b", seen.append)
+    assert found == again
+    assert sum(seen) == 2 * 15 * 400
+    assert runs.results(plan, tmp_path / "a") == [found]
+    assert len(found.errors) == 15
+    assert found.errors[-1][-1] is not None
+    assert found.errors[-1][-1] < 0.1
+
+
+def test_only_what_is_missing_is_run(tmp_path: Path, data: Dataset) -> None:
+    assert len(runs.missing(TINY, tmp_path)) == 4
+    runs.run(TINY, MethodName.BACKPROPAGATION, 2, data, tmp_path, lambda _: None)
+    left = runs.missing(TINY, tmp_path)
+    assert len(left) == 3
+    assert (MethodName.BACKPROPAGATION, 2) not in left
+
+
+def test_backpropagation_has_no_scores_of_blocks(tmp_path: Path, data: Dataset) -> None:
+    found = runs.run(TINY, MethodName.BACKPROPAGATION, 1, data, tmp_path, lambda _: None)
+    assert [error is None for error in found.errors[-1]] == [True, True, False]
+
+
+def test_layer_by_layer_trains_one_block_at_a_time(
+    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning: list[list[int]] = []
+    learn = runs.ReferenceNetwork.learn
+
+    def watched(self: runs.ReferenceNetwork, *batch: object) -> None:
+        if list(self.learning) not in learning:
+            learning.append(list(self.learning))
+        learn(self, *batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs.ReferenceNetwork, "learn", watched)
+    plan = replace(TINY, layer_by_layer=True)
+    found = runs.run(plan, MethodName.LOCAL, 1, data, tmp_path, lambda _: None)
+    assert learning == [[0], [1], [2]]
+    assert len(found.errors) == 3 * TINY.epochs
+
+
+def test_tuning_counts_the_classes_that_a_unit_answers_to(data: Dataset) -> None:
+    made = runs.ReferenceNetwork(SETTINGS)
+    block = made.blocks[0].linear
+    block.weights = np.zeros_like(block.weights)
+    block.weights[:, 0] = 1.0  # the same for everybody, nearly
+    block.bias = np.zeros_like(block.bias)
+    assert runs.tuning(made, data, None).tolist() == [1.0]
+
+
+def test_every_plan_has_three_seeds_and_a_name() -> None:
+    for name, plan in PLANS.items():
+        assert plan.name == name
+        assert len(plan.seeds) >= 3
+    with pytest.raises(SpecError, match=r"mnist-narow.*Did you mean 'mnist-narrow'"):
+        find_plan("mnist-narow")
+
+
+def test_the_command_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plans.PLANS, "tiny", TINY)
+    runner, folder = CliRunner(), tmp_path / "results"
+    where = ["--results", str(folder)]
+    first = runner.invoke(command.main, ["tiny", *where])
+    assert first.exit_code == 0, first.output
+    assert "4 runs to do" in first.output
+    assert json.loads((folder / "tiny" / "local-2.json").read_text())["method"] == "local"
+    assert "0 runs to do" in runner.invoke(command.main, ["tiny", *where]).output
+    pytest.importorskip("matplotlib")
+    assert runner.invoke(command.main, ["report", *where]).exit_code == 0
+    page = (tmp_path / "results.md").read_text()
+    assert "python -m golden_model.experiments tiny" in page
+    assert (folder / "tiny.png").stat().st_size > 1000
+    assert (folder / "tiny-units.png").stat().st_size > 1000
+
+
+def test_nothing_to_report_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    result = CliRunner().invoke(command.main, ["report", "--results", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "it holds no results" in result.output
