@@ -86,7 +86,7 @@ def clock(case: Case, clocks: dict[str, float], say: Say) -> Iterator[Found]:
         yield Skipped(case=f"{case.name}, clock", why=str(error).splitlines()[0])
         return
     yield Figure(case=case.name, what="highest clock", unit="MHz", value=report["fmax_mhz"],
-                 goal=case.clock_goal, note=f"by nextpnr, seed {case.board.seed}")  # fmt: skip
+                 goal=case.clock_goal, note=f"by nextpnr, seed {report['seed']}")  # fmt: skip
     hertz = report["clock_mhz"] * 1e6
     for mode, count in clocks.items():
         yield Figure(

@@ -1,4 +1,4 @@
-"""Clock and power-on reset of a design: straight from the oscillator or through a PLL.
+"""Clock and power-on reset of a design, from the oscillator through a PLL.
 
 Each class is a setting: `output_hz` says what it gives, `connect` adds the domain ``sync``, with a
 reset that is held until the clock is good, to a module.
@@ -13,18 +13,6 @@ from amaranth.lib.cdc import ResetSynchronizer
 
 POWER_ON_SECONDS = 15e-6
 """iCE40 block RAM reads as zero for about 3 us after configuration; five times that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectClock:
-    """The oscillator is the clock; Amaranth's platform makes the domain and its reset."""
-
-    def output_hz(self, input_hz: int) -> int:
-        """The same."""
-        return input_hz
-
-    def connect(self, m: Module, platform: Any) -> None:
-        """Nothing to add: Amaranth creates a missing ``sync`` from the default clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,5 +172,5 @@ class GowinPll(RatioPll):
         )
 
 
-Clock = DirectClock | Ice40Pll | Ecp5Pll | GowinPll
+Clock = Ice40Pll | Ecp5Pll | GowinPll
 """How a board makes the design's clock."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from golden_model.layers import DenseLayer, ReadoutLayer
 from golden_model.rule import Exact, half
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import Register
 from golden_model.spec.formats import ERROR_MAX, DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
 from golden_model.spec.network import Loss
@@ -34,9 +34,8 @@ def accumulate(x: Integers, weights: Weights, accumulators: Integers) -> None:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def judge(
     scores: Integers, label: int, margin: int, loss: int, error_shift: int, error: Integers
-) -> bool:
-    """Fills in e; says whether it is not all 0."""
-    changed = False
+) -> None:
+    """Fills in e."""
     own = scores[label]
     near = 0
     for c in range(len(scores)):
@@ -49,10 +48,8 @@ def judge(
             if loss == SQUARED:
                 size = min(max(distance, 0) >> error_shift, ERROR_MAX)
             error[c] = -size if c == label else size
-        changed |= error[c] != 0
     if loss == PAIRWISE:
         error[label] = -near
-    return changed
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -89,24 +86,16 @@ class CompiledLayer(DenseLayer):
         self._accumulators = self._sums.astype(np.float64)
         self.activations, self.scores = self.outputs(self._accumulators)
 
-    def send(self, x: NDArray[np.generic], label: int | None) -> bool:
-        """As the layer that it stands for."""
-        registers, layer = self._registers, self.format
-        registers[Counter.SAMPLES] += 1
-        self._answer(x)
-        if label is None or not registers[Register.LEARN]:
-            return False
+    def _error_of(self, label: int) -> Exact:
+        layer, margin = self.format, self._registers[Register.MARGIN]
         scores = self.scores.astype(np.int64)
-        margin = registers[Register.MARGIN]
-        if not judge(scores, label, margin, self._loss, layer.error_shift, self._errors):
-            return False
-        registers[Counter.UPDATES] += 1
-        self._error = self._errors.astype(np.float64)
-        self._gradient = self._gradient_of(self._error)
-        rate_shift = registers[Register.RATE_SHIFT]
-        gradient, limit = self._gradient.astype(np.int64), 1 << (layer.weight_bits - 1)
+        judge(scores, label, margin, self._loss, layer.error_shift, self._errors)
+        return self._errors.astype(np.float64)
+
+    def _update(self) -> None:
+        rate_shift, limit = self._registers[Register.RATE_SHIFT], 1 << (self.format.weight_bits - 1)
+        gradient = self._gradient.astype(np.int64)
         update(self._inputs_held, gradient, rate_shift, half(rate_shift), limit, self._columns)
-        return True
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
         """As the layer that it stands for."""
@@ -122,9 +111,6 @@ class CompiledReadout(CompiledLayer, ReadoutLayer):
     """The readout on compiled loops."""
 
     format: ReadoutFormat
-
-    def _draw_classifier(self) -> None:
-        ReadoutLayer._draw_classifier(self)
 
 
 COMPILED_LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {

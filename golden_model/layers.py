@@ -113,14 +113,17 @@ class DenseLayer:
         self._answer(x)
         if label is None or not registers[Register.LEARN]:
             return False
-        layer, margin = self.format, registers[Register.MARGIN]
-        error = rule.ERRORS[layer.loss](self.scores, label, margin, layer.error_shift)
+        error = self._error_of(label)
         if not np.count_nonzero(error):
             return False
         registers[Counter.UPDATES] += 1
         self._error, self._gradient = error, self._gradient_of(error)
         self._update()
         return True
+
+    def _error_of(self, label: int) -> Exact:
+        layer, margin = self.format, self._registers[Register.MARGIN]
+        return rule.ERRORS[layer.loss](self.scores, label, margin, layer.error_shift)
 
     def _answer(self, x: NDArray[np.generic]) -> None:
         self._error, self._gradient = self._no_error, self._no_gradient

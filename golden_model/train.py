@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from golden_model.data import Dataset, load_data, natural_data
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import replace_file
+from golden_model.progress import progress_bar
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
@@ -72,7 +71,7 @@ def _train(
         _check_folder(path)
     stages = len(engine.formats.layers) if layer_by_layer else 1
     reports: list[EpochReport] = []
-    with _progress() as progress:
+    with progress_bar() as progress:
         progress.console.print(_heading(engine, data))
         bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
         run = train(
@@ -97,19 +96,6 @@ def _engine(name: str, seed: int | None) -> GoldenEngine:
     if seed is not None:
         network = replace(network, seed=seed)
     return GoldenEngine(infer_formats(network), compiled=can_compile())
-
-
-def _progress() -> Progress:
-    console = Console(highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
-    # On something that is not a terminal the bar would only be a stray last line.
-    return Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _check_folder(path: Path | None) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,23 +73,19 @@ def build(
     ToolError
         If a tool is missing or fails for another reason.
     """
+    attempt = partial(_attempt, formats=formats, options=options, seed=seed, out=out, say=say)
     try:
-        return _attempt(board, formats, options, seed, out, say)
+        return attempt(board)
     except MissedTiming as missed:
         if board.slower is None:
             raise
         slower = replace(board, clock=board.slower, slower=None)
         say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
-        return _attempt(slower, formats, options, seed, out, say)
+        return attempt(slower)
 
 
 def _attempt(
-    board: Board,
-    formats: FormattedNetwork,
-    options: Options,
-    seed: int,
-    out: Path,
-    say: Say,
+    board: Board, *, formats: FormattedNetwork, options: Options, seed: int, out: Path, say: Say
 ) -> Report:
     """`build` for one clock."""
     with staging(out) as folder:

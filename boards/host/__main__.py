@@ -10,13 +10,13 @@ import click
 import numpy as np
 import serial
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from boards.host.driver import Board
 from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
 from golden_model.data import Dataset, load_data, natural_data
+from golden_model.progress import progress_bar
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -134,7 +134,7 @@ def train(
         board.reset()
     first_epoch = load_weights(load, board) if load else 0
     stages = len(board.formats.layers) if layer_by_layer else 1
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
         reports = run_training(
             board,
@@ -164,7 +164,7 @@ def infer(
     """Have the chip answer the test set; prints its accuracy."""
     data = _dataset(board, data_name, data_dir)
     x, y = data.x_test[:samples], data.y_test[:samples]
-    with _progress() as progress:
+    with progress_bar() as progress:
         for sample in progress.track(x, description="answering"):
             board.send(sample)
     predicted = np.array([result.predicted for result in board.results()])
@@ -184,17 +184,6 @@ def read_weights(board: Board, file: Path, *, epochs: int) -> None:
 def write_weights(board: Board, file: Path) -> None:
     """Give the chip the weights in FILE, from golden_model.train --save or read-weights."""
     load_weights(file, board)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
-    return Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=CONSOLE,
-        transient=True,
-        disable=not CONSOLE.is_terminal,
-    )
 
 
 if __name__ == "__main__":

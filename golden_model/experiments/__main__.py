@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from golden_model.experiments.plans import PLANS, Plan, find_plan
 from golden_model.experiments.runs import data_for, missing, run
+from golden_model.progress import progress_bar
 from golden_model.spec.errors import SpecError
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -41,20 +40,19 @@ def main(name: str, data_dir: Path | None, results: Path) -> None:
 
 def _run_missing(plan: Plan, data_dir: Path | None, results: Path) -> None:
     todo = missing(plan, results)
-    data = data_for(plan, data_dir)
-    console = Console(highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
-        console.print(f"{plan.title}: {len(todo)} runs to do")
+    with progress_bar() as progress:
+        say = progress.console.print
+        say(f"{plan.title}: {len(todo)} runs to do")
+        if not todo:
+            return
+        data = data_for(plan, data_dir)
         total = len(todo) * plan.stages * plan.epochs * len(data.x_train)
         bar = progress.add_task(plan.name, total=total)
         for method, seed in todo:
             progress.update(bar, description=f"{plan.name}, {method}, seed {seed}")
             found = run(plan, method, seed, data, results, lambda n: progress.advance(bar, n))
             last = ", ".join("-" if e is None else f"{e:.2%}" for e in found.errors[-1])
-            console.print(f"{method}, seed {seed}: test errors {last}")
+            say(f"{method}, seed {seed}: test errors {last}")
 
 
 if __name__ == "__main__":

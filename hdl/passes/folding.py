@@ -125,8 +125,8 @@ def _price(
     """Times, slowest first; of equally fast shapes the one with fewer cells."""
     # Sums that multiplier blocks do not hold cost cells: worth it only for a clear gain.
     pairs = zip(_times(formats, foldings), foldings, strict=True)
-    times = (time * (1.0 if folding.clear_slot else 1.1) for time, folding in pairs)
-    return sorted(times, reverse=True), chip_cells(formats.layers, foldings, budget)
+    times = [time * (1.0 if folding.clear_slot else 1.1) for time, folding in pairs]
+    return _slowest_first(times), chip_cells(formats.layers, foldings, budget)
 
 
 def _slowest_first(times: list[float]) -> list[float]:

@@ -174,7 +174,7 @@ def test_a_build_that_fails_is_skipped_with_its_reason(monkeypatch):
 
 
 def test_samples_per_second_are_clock_over_clocks(monkeypatch):
-    report = {"fmax_mhz": 40.0, "clock_mhz": 24.0}
+    report = {"fmax_mhz": 40.0, "clock_mhz": 24.0, "seed": 1}
     monkeypatch.setattr(builds, "report", lambda *given: report)
     monkeypatch.setattr(Case, "data", "some")
     fmax, rate = cycles.clock(CASE, {"training": 100.0}, silent)
