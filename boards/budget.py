@@ -37,6 +37,16 @@ class MemoryKind:
         """Blocks that a memory of `depth` words of `width` bits takes, in its best shape."""
         return min(-(-depth // d) * -(-width // w) for d, w in self.shapes)
 
+    def slice_bits(self, depth: int, width: int) -> int | None:
+        """Bits of equal slices of `width` bits that are each one block, `depth` words deep.
+
+        None where no block is so deep, or the widest one is: then there is no choice to make.
+        """
+        fitting = [w for d, w in self.shapes if d >= depth]
+        if not fitting or depth <= self.shapes[0][0]:
+            return None
+        return max(bits for bits in range(1, fitting[0] + 1) if width % bits == 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiplierKind:

@@ -1,5 +1,8 @@
 """The ECP5 family and its boards."""
 
+from typing import Any
+
+from amaranth import ClockSignal, Const, Instance, Module, Signal, Value, signed
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from boards.board import Board, Family
@@ -19,13 +22,69 @@ ECP5 = Family(
     script_after_read=f"{DROP_COLLISION_LOGIC}\n{HIDE_ELEMENTS}",
 )
 
+
+class HeldProduct:
+    """What a platform adds: products with the register that is inside the multiplier block.
+
+    Yosys leaves that register in logic cells, a long wire away from the block. Nothing simulates
+    the instance; `tests/boards/test_ecp5.py` checks it against a model of the primitive after
+    Lattice's technical note FPGA-TN-02205.
+    """
+
+    def get_held_product(self, m: Module, a: Value, b: Value) -> Signal:
+        """``a * b`` of two signed values of up to 18 bits, one clock later."""
+        full = Signal(signed(36))
+        operands = {"A": Signal(signed(18)), "B": Signal(signed(18))}
+        m.d.comb += [operands["A"].eq(a), operands["B"].eq(b)]
+        ports: dict[str, Any] = {
+            f"i_{letter}{bit}": operand[bit]
+            for letter, operand in operands.items()
+            for bit in range(18)
+        }
+        ports |= {f"i_C{bit}": Const(0, 1) for bit in range(18)}
+        ports |= {f"o_P{bit}": full[bit] for bit in range(36)}
+        m.submodules += Instance(
+            "MULT18X18D",
+            p_REG_INPUTA_CLK="NONE",
+            p_REG_INPUTB_CLK="NONE",
+            p_REG_INPUTC_CLK="NONE",
+            p_REG_PIPELINE_CLK="NONE",
+            p_REG_OUTPUT_CLK="CLK0",
+            p_REG_OUTPUT_CE="CE0",
+            p_REG_OUTPUT_RST="RST0",
+            p_RESETMODE="SYNC",
+            p_GSR="DISABLED",
+            p_CLK0_DIV="ENABLED",
+            p_SOURCEB_MODE="B_SHIFT",
+            p_MULT_BYPASS="DISABLED",
+            p_CAS_MATCH_REG="FALSE",
+            i_CLK0=ClockSignal(),
+            i_CE0=Const(1, 1),
+            i_RST0=Const(0, 1),
+            i_SIGNEDA=Const(1, 1),
+            i_SIGNEDB=Const(1, 1),
+            i_SOURCEA=Const(0, 1),
+            i_SOURCEB=Const(0, 1),
+            **ports,
+        )
+        return full[: len(a) + len(b)].as_signed()
+
+
+class Ulx3s25f(HeldProduct, ULX3S_25F_Platform):  # type: ignore[misc]
+    """With products that hold."""
+
+
+class Ulx3s85f(HeldProduct, ULX3S_85F_Platform):  # type: ignore[misc]
+    """With products that hold."""
+
+
 ULX3S_85F = Board(
     name="ulx3s-85f",
     budget=LFE5U_85F,
     family=ECP5,
-    platform=ULX3S_85F_Platform,
+    platform=Ulx3s85f,
     oscillator_hz=25_000_000,
-    clock=Ecp5Pll(reference=5, feedback=16, output=8),
+    clock=Ecp5Pll(reference=1, feedback=4, output=6),
     baud=1_000_000,
 )
 
@@ -33,7 +92,7 @@ ULX3S_25F = Board(
     name="ulx3s-25f",
     budget=LFE5U_25F,
     family=ECP5,
-    platform=ULX3S_25F_Platform,
+    platform=Ulx3s25f,
     oscillator_hz=25_000_000,
     clock=Ecp5Pll(reference=1, feedback=3, output=8),
     baud=1_000_000,

@@ -1,5 +1,6 @@
 """The simulated core behind the same interface as the golden engine and a board."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
 from sim.cxxrtl import FAST, Agent, Simulation
 
-WEIGHT_MEMORIES = ("weights", "spram")
+WEIGHT_MEMORIES = re.compile(r"\.(weights|spram)\d*$")
 """What :class:`hdl.rtl.weight_memory.WeightMemory` calls its memory."""
 REST = 1000
 """Clocks in which any layer is done with a sample that has been answered."""
@@ -76,8 +77,9 @@ class SimulatedCore:
 
     def _poison(self) -> None:
         memories = self.simulation.memories()
-        weights = [n for n in memories if n.rpartition(".")[2] in WEIGHT_MEMORIES]
-        count = sum(1 + folding.takes_turns for folding in self.schedule.foldings)
+        weights = [n for n in memories if WEIGHT_MEMORIES.search(n)]
+        pairs = zip(self.formats.layers, self.schedule.foldings, strict=True)
+        count = sum(folding.weight_memories(layer) for layer, folding in pairs)
         assert len(weights) == count, f"a weight memory is missing: {weights}"
         random = np.random.default_rng(0)
         for name in weights:

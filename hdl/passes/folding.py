@@ -215,7 +215,24 @@ def _assign(
         raise DoesNotFit("cells", cells, available, "Take fewer units or a larger board")
     for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
         foldings, blocks = _spend_rest(formats, foldings, budget, blocks, improve)
-    return tuple(foldings)
+    return tuple(_slice_weights(formats, foldings, dual_port_kind(budget), blocks))
+
+
+def _slice_weights(
+    formats: FormattedNetwork, foldings: list[Folding], kind: MemoryKind, blocks: int
+) -> list[Folding]:
+    """Where reading is slow, spare it the choice between blocks if there are blocks to do so."""
+    sliced = list(foldings)
+    for layer, folding in zip(formats.layers, foldings, strict=True):
+        bits = kind.slice_bits(folding.weight_words(layer), layer.weight_bits)
+        if bits is None or not folding.slow_memory:
+            continue
+        better = replace(folding, slice_bits=bits)
+        needed = [weights_memory(layer, choice, kind).blocks for choice in (folding, better)]
+        if needed[1] - needed[0] <= blocks:
+            blocks -= needed[1] - needed[0]
+            sliced[layer.index] = better
+    return sliced
 
 
 def _skip_zeros(layer: DenseFormat, folding: Folding) -> Folding:

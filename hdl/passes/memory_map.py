@@ -62,8 +62,8 @@ def visit_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> It
 
 
 def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Memory:
-    """The weights of a layer, in two memories where halves of a word take turns."""
-    copies = 1 + folding.takes_turns
+    """The weights of a layer: slices of words, halves that take turns, or one memory."""
+    copies = folding.weight_memories(layer)
     width = folding.lanes * layer.weight_bits // copies
     return _memory(f"{layer.name}.weights", folding.weight_words(layer), width, kind, copies)
 

@@ -31,6 +31,9 @@ class Folding:
         Kind of memory block that holds the weights.
     single_port, slow_memory
         That memory makes one access per clock; what is read from it passes through a register.
+    slice_bits
+        Each weight is cut into memories of so many bits, each one block deep enough for all words;
+        None where a word is one memory, whose blocks tools may have to choose between.
     hard_forward, hard_update
         Whether the products ``W * x`` and ``d * x`` use hard multipliers.
     classifier_rom
@@ -50,6 +53,7 @@ class Folding:
     weight_memory: str
     single_port: bool
     slow_memory: bool = False
+    slice_bits: int | None = None
     hard_forward: bool = True
     hard_update: bool = True
     classifier_rom: bool = True
@@ -89,6 +93,12 @@ class Folding:
     def weight_words(self, layer: DenseFormat) -> int:
         """Words of the weight memory."""
         return self.groups(layer) * self.words(layer)
+
+    def weight_memories(self, layer: DenseFormat) -> int:
+        """Equal memories that a weight word is cut into: slices, halves that take turns, or one."""
+        if self.slice_bits:
+            return self.lanes * layer.weight_bits // self.slice_bits
+        return 1 + self.takes_turns
 
     def lane_accumulator_bits(self, layer: DenseFormat) -> int:
         """Signed width of the sum that one lane forms of its share of the inputs."""

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
 from hdl.rtl.delay import registered
-from hdl.rtl.multiplier import product
+from hdl.rtl.multiplier import held_product
 from hdl.rtl.weight_update import WeightUpdate
 
 
@@ -87,9 +87,9 @@ class Lane(wiring.Component):
         # reset, which multiplier blocks cannot absorb. Hence `new_weight` is a register too.
         weight = self.new_weight if fold.learns else self.weight
         weight = registered(m, weight, name="weight_operand")
-        term = Signal(signed(len(weight) + len(self.newest)))
-        m.d.comb += term.eq(product(weight, self.newest, hard=fold.hard_forward))
-        term = registered(m, term, name="term_held")
+        term = held_product(
+            m, weight, self.newest, hard=fold.hard_forward, platform=platform, name="term"
+        )
         total = Signal.like(self.sum, reset_less=True)
         if fold.clear_slot:
             m.d.sync += total.eq(Mux(self.clear, 0, total + term))

@@ -275,6 +275,7 @@ class Matrix(wiring.Component):
                 lanes=width,
                 weight_bits=layer.weight_bits,
                 single_port=fold.single_port,
+                slice_bits=fold.slice_bits,
             )
             m.d.comb += [
                 memory.read_address.eq(address[NAME_TO_READ + half]),

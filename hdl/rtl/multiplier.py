@@ -1,6 +1,21 @@
 """Products, in a hard multiplier or in logic cells."""
 
-from amaranth import Mux
+from amaranth import Module, Mux, Signal, signed
+
+from hdl.rtl.delay import registered
+
+
+def held_product(m: Module, a, b, *, hard: bool, platform, name: str) -> Signal:
+    """Product of two signed values, one clock later; without a reset.
+
+    A platform whose tools do not draw the register into the multiplier block by themselves has
+    ``get_held_product(m, a, b)``, which instantiates that block; simulators never see it.
+    """
+    if hard and hasattr(platform, "get_held_product"):
+        return platform.get_held_product(m, a, b)
+    value = Signal(signed(len(a) + len(b)), name=name)
+    m.d.comb += value.eq(product(a, b, hard=hard))
+    return registered(m, value, name=f"{name}_held")
 
 
 def product(a, b, *, hard: bool):

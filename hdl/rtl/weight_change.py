@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.delay import delayed, registered
-from hdl.rtl.multiplier import product
+from hdl.rtl.delay import delayed
+from hdl.rtl.multiplier import held_product
 
 
 class WeightChange(wiring.Component):
@@ -73,11 +73,10 @@ class WeightChange(wiring.Component):
             m.d.sync += gradient.eq(self._take_turns(m))
             with m.If(self.learn):
                 m.d.sync += previous.eq(self.previous)
-        change = Signal.like(self.o)
-        m.d.comb += [
-            change.eq(product(previous, gradient, hard=self.hard)),
-            self.o.eq(registered(m, change, name="change_held")),
-        ]
+        change = held_product(
+            m, previous, gradient, hard=self.hard, platform=platform, name="change"
+        )
+        m.d.comb += self.o.eq(change)
         return m
 
     def _take_turns(self, m):

@@ -19,6 +19,8 @@ class WeightMemory(wiring.Component):
     single_port
         Reads and writes share one address (SPRAM): `read_enable` must be 0 while any
         `write_enable` is 1.
+    slice_bits
+        Cut each weight into memories of so many bits; None keeps words whole.
 
     Members
     -------
@@ -30,9 +32,17 @@ class WeightMemory(wiring.Component):
     Cost: the memory, and single-port an address multiplexer.
     """
 
-    def __init__(self, *, depth: int, lanes: int, weight_bits: int, single_port: bool) -> None:
+    def __init__(
+        self,
+        *,
+        depth: int,
+        lanes: int,
+        weight_bits: int,
+        single_port: bool,
+        slice_bits: int | None = None,
+    ) -> None:
         self.depth, self.lanes, self.weight_bits = depth, lanes, weight_bits
-        self.single_port = single_port
+        self.single_port, self.slice_bits = single_port, slice_bits
         word = data.ArrayLayout(weight_bits, lanes)
         super().__init__(
             {
@@ -47,25 +57,31 @@ class WeightMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ram = memory.Memory(
-            shape=unsigned(self.weight_bits * self.lanes),
-            depth=self.depth,
-            init=[],
-            attrs=IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS,
-        )
+        writing = self.write_enable.any()
+        address = Mux(writing, self.write_address, self.read_address)
+        written, read_data = self.write_data.as_value(), self.read_data.as_value()
+        width = self.slice_bits or len(written)
+        granularity = self.slice_bits or self.weight_bits
         # Tools are told by this name which memory powers up undefined and goes into SPRAM.
-        m.submodules["spram" if self.single_port else "weights"] = ram
-        write, read = ram.write_port(granularity=self.weight_bits), ram.read_port()
-        m.d.comb += [
-            write.addr.eq(self.write_address),
-            write.en.eq(self.write_enable),
-            write.data.eq(self.write_data),
-            read.addr.eq(self.read_address),
-            read.en.eq(self.read_enable),
-            self.read_data.eq(read.data),
-        ]
-        if self.single_port:
-            writing = self.write_enable.any()
-            address = Mux(writing, self.write_address, self.read_address)
-            m.d.comb += [write.addr.eq(address), read.addr.eq(address), read.en.eq(~writing)]
+        name = "spram" if self.single_port else "weights"
+        for start in range(0, len(written), width):
+            ram = memory.Memory(
+                shape=unsigned(width),
+                depth=self.depth,
+                init=[],
+                attrs=IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS,
+            )
+            m.submodules[name if width == len(written) else f"{name}{start}"] = ram
+            write, read = ram.write_port(granularity=granularity), ram.read_port()
+            lane = start // self.weight_bits
+            m.d.comb += [
+                write.addr.eq(self.write_address),
+                write.en.eq(self.write_enable[lane] if self.slice_bits else self.write_enable),
+                write.data.eq(written[start : start + width]),
+                read.addr.eq(self.read_address),
+                read.en.eq(self.read_enable),
+                read_data[start : start + width].eq(read.data),
+            ]
+            if self.single_port:
+                m.d.comb += [write.addr.eq(address), read.addr.eq(address), read.en.eq(~writing)]
         return m

@@ -8,16 +8,23 @@ from hdl.rtl.weight_memory import WeightMemory
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, lanes_of, packed
 
-KINDS = {"dual": (7, 3, 5, False), "single": (9, 4, 4, True), "narrow": (5, 1, 16, False)}
-"""Depth, lanes, weight bits, single port."""
+KINDS = {
+    "dual": (7, 3, 5, False, None),
+    "single": (9, 4, 4, True, None),
+    "narrow": (5, 1, 16, False, None),
+    "sliced": (6, 3, 8, False, 4),
+}
+"""Depth, lanes, weight bits, single port, bits of a slice."""
 
 BENCH = Bench(
     module=__name__,
     designs={
         "all": lambda: Group(
             **{
-                name: WeightMemory(depth=depth, lanes=lanes, weight_bits=bits, single_port=single)
-                for name, (depth, lanes, bits, single) in KINDS.items()
+                name: WeightMemory(
+                    depth=depth, lanes=lanes, weight_bits=bits, single_port=single, slice_bits=cut
+                )
+                for name, (depth, lanes, bits, single, cut) in KINDS.items()
             }
         )
     },
@@ -29,7 +36,7 @@ BENCH = Bench(
 async def accesses(dut, name):
     """Random reads and writes of single lanes against a list."""
     await start(dut, BENCH.component())
-    depth, lanes, bits, single = KINDS[name]
+    depth, lanes, bits, single, _ = KINDS[name]
     chance = random.Random(name)
     words = [[None] * lanes for _ in range(depth)]
 

@@ -53,11 +53,13 @@ def random_folding(chance: random.Random, layer: DenseFormat, *, learns: bool = 
     """Also wider than the layer: then some lanes have nothing to do."""
     pe, simd = chance.choice([(1 << a, 1 << b) for a in range(4) for b in range(4) if a + b < 5])
     skip_zeros = chance.random() < 0.6 and layer.fan_in > simd
+    single_port = chance.random() < 0.5
     return Folding(
         pe=pe,
         simd=simd,
         weight_memory="any",
-        single_port=chance.random() < 0.5,
+        single_port=single_port,
+        slice_bits=None if single_port else chance.choice([None, 1, layer.weight_bits]),
         slow_memory=chance.random() < 0.5,
         hard_forward=chance.random() < 0.5,
         hard_update=chance.random() < 0.5,
