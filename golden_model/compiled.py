@@ -111,10 +111,3 @@ class CompiledReadout(CompiledLayer, ReadoutLayer):
     """The readout on compiled loops."""
 
     format: ReadoutFormat
-
-
-COMPILED_LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {
-    DenseFormat: CompiledLayer,
-    ReadoutFormat: CompiledReadout,
-}
-"""The compiled twin of :data:`golden_model.layers.LAYERS`."""

@@ -32,13 +32,14 @@ def stream(seed: int, count: int) -> States:
 def initial_weights(layer: DenseFormat) -> Weights:
     """Weights that `layer` starts from, shape ``[units, inputs + 1]``."""
     draws = stream(layer.weight_seed, layer.weight_count).view(np.int32)
-    return (draws >> (32 - layer.init_bits)).reshape(layer.units, layer.fan_in)
+    weights = (draws >> (33 - layer.init_bits) << 1) | 1
+    return weights.reshape(layer.units, layer.fan_in)
 
 
 def classifier(layer: DenseFormat) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """M and K of a hidden `layer`, each of shape ``[units, classes]``."""
-    draws = stream(layer.classifier_seed, layer.units * layer.classes)
-    draws = draws.reshape(layer.units, layer.classes)
+    """M and K of a hidden `layer`, each of shape ``[regions * units, classes]``."""
+    rows = layer.regions * layer.units
+    draws = stream(layer.classifier_seed, rows * layer.classes).reshape(rows, layer.classes)
     signs = 1 - 2 * (draws >> SIGN_BIT).astype(np.int64)
     if layer.feedback is Feedback.SYMMETRIC:
         return signs, signs

@@ -5,10 +5,18 @@ import importlib.util
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.layers import LAYERS, DenseLayer, LayerTrace
+from golden_model.convolution import ConvLayer
+from golden_model.layers import DenseLayer, LayerTrace, ReadoutLayer
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
 from golden_model.spec.learner import Result, Sample, Weights
+
+LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {
+    DenseFormat: DenseLayer,
+    ConvFormat: ConvLayer,
+    ReadoutFormat: ReadoutLayer,
+}
+"""The layer that interprets each kind of format."""
 
 
 class GoldenEngine:
@@ -106,6 +114,11 @@ def can_compile() -> bool:
 
 def _compiled_layers() -> dict[type[DenseFormat], type[DenseLayer]]:
     # Imported here because numba is optional, and takes a second.
-    from golden_model.compiled import COMPILED_LAYERS  # noqa: PLC0415
+    from golden_model.compiled import CompiledLayer, CompiledReadout  # noqa: PLC0415
+    from golden_model.compiled_convolution import CompiledConvolution  # noqa: PLC0415
 
-    return COMPILED_LAYERS
+    return {
+        DenseFormat: CompiledLayer,
+        ConvFormat: CompiledConvolution,
+        ReadoutFormat: CompiledReadout,
+    }

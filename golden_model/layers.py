@@ -24,9 +24,9 @@ class LayerTrace:
     name
         The layer's, ``layer0`` or ``readout``.
     accumulators
-        ``acc``, shape ``[units]``.
+        ``acc``, shape ``[units]``; of a convolution ``[places * units]``.
     activations
-        ``h``, shape ``[units]``; of the readout, which has none, shape ``[0]``.
+        ``h``, shape ``[outputs]``; of the readout, which has none, shape ``[0]``.
     scores
         Shape ``[classes]``.
     predicted
@@ -34,7 +34,8 @@ class LayerTrace:
     error
         ``e``, shape ``[classes]``; all 0 without a label and while the layer is frozen.
     gradient
-        ``d``, shape ``[units]``; all 0 where the error is.
+        ``d``, shape ``[outputs]``, of a convolution for the winner of each window;
+        all 0 where the error is.
     pending
         Whether the error is not all 0, which leaves an update for the layer to apply.
     """
@@ -66,7 +67,7 @@ class DenseLayer:
     def __init__(self, layer: DenseFormat) -> None:
         self.format = layer
         self._no_error = np.zeros(layer.classes)
-        self._no_gradient = np.zeros(layer.units)
+        self._no_gradient = np.zeros(layer.outputs)
         # The sample with its bias, above ones as rule.step wants them.
         self._x: Exact = np.ones((2, layer.fan_in))
         self._x[0, -1] = layer.bias_input
@@ -95,7 +96,7 @@ class DenseLayer:
             Counter.SAMPLES: 0,
             Counter.UPDATES: 0,
         }
-        self._answer(np.zeros(self.format.inputs))
+        self._answer(np.zeros(self.format.input_size))
 
     def _set_weights(self, weights: Weights) -> None:
         self._weights = np.ascontiguousarray(weights.T, np.float64)
@@ -230,10 +231,3 @@ class ReadoutLayer(DenseLayer):
 
     def _gradient_of(self, error: Exact) -> Exact:
         return error
-
-
-LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {
-    DenseFormat: DenseLayer,
-    ReadoutFormat: ReadoutLayer,
-}
-"""The layer that interprets each kind of format."""

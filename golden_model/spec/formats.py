@@ -24,6 +24,24 @@ Samples are learnt one by one, in order: a sample sees every weight as the one b
 learns with the rate and margin in force when it was sent. A sample whose e is all 0 changes
 nothing.
 
+A convolution applies one set of weights ``W[o,k]`` to the taps ``x[p,k]`` of the window at every
+place ``p`` of an image, and learns once a sample:
+
+===========  ======================================================================================
+accumulate   ``acc[p,o] = sum_k W[o,k] * x[p,k]``, and a bias; taps by row, column, channel
+activate     ``a[p,o] = clip((acc[p,o] + half(s)) >> s, 0, 255)``
+pool         ``h[q,o]``: largest ``a`` of 2 x 2 window ``q``, on a tie the first by row and column
+score        ``score[c] = sum_g,o M[g,o,c] * z[g,o]``; ``z[g,o] = sum of h[q,o]`` over region ``g``;
+             of a map of ``n`` rows or columns, ``i`` belongs to part ``i * regions // n``
+error        as above
+gradient     ``D[g,o] = sum_c K[g,o,c] * e[c]``; ``d[p,o] = D[region of q, o]`` where ``q`` was won,
+             if ``0 < h[q,o] < 255``, else 0
+update       ``W[o,k] = saturate(W[o,k] - ((sum_p d[p,o] * x[p,k] + half(r)) >> r))``; the bias with
+             ``r + bias_shift`` for ``r``
+===========  ======================================================================================
+
+What goes on to the next layer is ``h``, by row, column and filter.
+
 A weight of ``b`` bits has ``b - 3`` fractional bits. Inputs of the network are 1.0 at 255, all
 other activations 1.0 at 32, which leaves them head-room; default shifts follow from that, and so
 do default rates: equal real steps need a rate shift 3 smaller where 1.0 is 32.
@@ -31,9 +49,18 @@ do default rates: equal real steps need a rate shift 3 smaller where 1.0 is 32.
 
 import math
 from dataclasses import dataclass
+from typing import TypedDict
 
 from golden_model.spec.errors import SpecError
-from golden_model.spec.network import Dense, Feedback, Loss, Network, Readout
+from golden_model.spec.network import (
+    CONV_RATE_SHIFTS,
+    Conv,
+    Dense,
+    Feedback,
+    Loss,
+    Network,
+    Readout,
+)
 from golden_model.spec.random import MAGNITUDES, Purpose, stream_seed
 
 ACTIVATION_BITS = 8
@@ -93,6 +120,21 @@ class DenseFormat:
     classifier_seed: int
 
     @property
+    def input_size(self) -> int:
+        """Activations of a sample that the layer is fed."""
+        return self.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Activations of a sample that go on to the next layer."""
+        return self.units
+
+    @property
+    def regions(self) -> int:
+        """How often the classifier sees each unit."""
+        return 1
+
+    @property
     def fan_in(self) -> int:
         """Inputs of a unit, the bias included."""
         return self.inputs + 1
@@ -118,7 +160,11 @@ class DenseFormat:
 
     @property
     def init_bits(self) -> int:
-        """Uniform over ``b`` bits has standard deviation ``2**(b - 1) / sqrt(3)``."""
+        """Uniform over ``b`` bits has standard deviation ``2**(b - 1) / sqrt(3)``.
+
+        Only odd numbers are drawn, so that as many are above 0 as below. With 8-bit weights a mean
+        of -0.5 would be half a standard deviation, and all sums of a wide layer negative.
+        """
         bound = math.sqrt(3 / self.inputs) * 2.0**self.weight_fraction
         return min(max(2, 1 + round(math.log2(bound))), self.weight_bits)
 
@@ -130,7 +176,7 @@ class DenseFormat:
     @property
     def score_bits(self) -> int:
         """Signed width of a score."""
-        return signed_bits(ACTIVATION_MAX * self.units)
+        return signed_bits(ACTIVATION_MAX * self.outputs)
 
     @property
     def error_largest(self) -> int:
@@ -190,7 +236,7 @@ class DenseFormat:
             raise SpecError(value, rule, f"The smallest that fits is {smallest}")
         if self.rate_shift > self.rate_shift_max:
             value = f"{self.name}.rate_shift = {self.rate_shift}"
-            rule = f"with the {self.loss} loss it must be 0 to {self.rate_shift_max}"
+            rule = f"here it must be 0 to {self.rate_shift_max}"
             raise SpecError(value, rule, f"The largest that fits is {self.rate_shift_max}")
         if self.margin > self.margin_max:
             value = f"{self.name}.margin = {self.margin}"
@@ -211,6 +257,61 @@ class ReadoutFormat(DenseFormat):
     def gradient_largest(self) -> int:
         """``d = e``."""
         return self.error_largest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvFormat(DenseFormat):
+    """A convolution: `units` filters that each see `inputs` taps.
+
+    Members
+    -------
+    image
+        Height, width and channels of what it is fed.
+    kernel, pool, regions_across, bias_shift
+        As :class:`~golden_model.spec.network.Conv` describes them.
+    """
+
+    image: tuple[int, int, int]
+    kernel: int
+    pool: int
+    regions_across: int
+    bias_shift: int
+
+    @property
+    def input_size(self) -> int:
+        """Activations of a sample that the layer is fed."""
+        return math.prod(self.image)
+
+    @property
+    def map_shape(self) -> tuple[int, int]:
+        """Rows and columns of places before pooling."""
+        return self.image[0] - self.kernel + 1, self.image[1] - self.kernel + 1
+
+    @property
+    def pooled_shape(self) -> tuple[int, int]:
+        """Rows and columns of windows behind it."""
+        rows, columns = self.map_shape
+        return rows // self.pool, columns // self.pool
+
+    @property
+    def windows(self) -> int:
+        """How many that are."""
+        return math.prod(self.pooled_shape)
+
+    @property
+    def outputs(self) -> int:
+        """Activations that go on to the next layer."""
+        return self.windows * self.units
+
+    @property
+    def regions(self) -> int:
+        """How often the classifier sees each filter."""
+        return self.regions_across**2
+
+    @property
+    def rate_shift_max(self) -> int:
+        """Largest value of the rate register."""
+        return CONV_RATE_SHIFTS[-1]
 
 
 LayerFormat = DenseFormat
@@ -247,12 +348,18 @@ def infer_formats(network: Network) -> FormattedNetwork:
         If a shift, rate or margin does not fit the formats that follow from the shapes.
     """
     layers: list[LayerFormat] = []
-    inputs, fraction = network.inputs, INPUT_FRACTION
+    inputs, image, fraction = network.inputs, network.image, INPUT_FRACTION
     for index, layer in enumerate(network.layers):
-        layers.append(_layer_format(network, layer, index, inputs, fraction))
-        inputs, fraction = layer.units, ACTIVATION_FRACTION
+        if isinstance(layer, Conv):
+            made = _conv_format(network, layer, index, image, fraction)
+            image = (*made.pooled_shape, made.units)
+            layers.append(made)
+        else:
+            layers.append(_dense_format(network, layer, index, inputs, fraction))
+            image = None
+        inputs, fraction = layers[-1].outputs, ACTIVATION_FRACTION
     if network.readout is not None:
-        layers.append(_layer_format(network, network.readout, len(layers), inputs, fraction))
+        layers.append(_dense_format(network, network.readout, len(layers), inputs, fraction))
     for item in layers:
         item.check()
         _check_schedule(network, item)
@@ -267,11 +374,67 @@ def _check_schedule(network: Network, layer: LayerFormat) -> None:
         raise SpecError(value, rule, f"The largest entry that fits is {largest}")
 
 
-def _layer_format(
+def _dense_format(
     network: Network, layer: Readout, index: int, inputs: int, fraction: int
 ) -> LayerFormat:
-    hidden = isinstance(layer, Dense)
-    kind = DenseFormat if hidden else ReadoutFormat
+    if isinstance(layer, Dense):
+        common = _common(network, layer, index, inputs, fraction, name=f"layer{index}")
+        return DenseFormat(units=layer.units, **common)
+    common = _common(network, layer, index, inputs, fraction, name="readout")
+    return ReadoutFormat(units=network.classes, **common)
+
+
+def _conv_format(
+    network: Network,
+    layer: Conv,
+    index: int,
+    image: tuple[int, int, int] | None,
+    fraction: int,
+) -> ConvFormat:
+    place = f"layers[{index}]"
+    if image is None:
+        rule = "a convolution sees an image, and what comes here is none"
+        remedy = "Write inputs = [height, width, channels], and no dense layer before it"
+        raise SpecError(f'{place}.type = "conv"', rule, remedy)
+    least = layer.kernel + layer.pool * layer.regions - 1
+    if min(image[:2]) < least:
+        value = f"{place}: kernel {layer.kernel}, pool {layer.pool}, regions {layer.regions}"
+        rule = f"they need {least} rows and columns, and {image[0]} x {image[1]} come here"
+        raise SpecError(value, rule, "Take a smaller kernel, fewer regions or fewer layers")
+    taps = layer.kernel**2 * image[2]
+    return ConvFormat(
+        units=layer.filters,
+        image=image,
+        kernel=layer.kernel,
+        pool=layer.pool,
+        regions_across=layer.regions,
+        bias_shift=layer.bias_shift,
+        **_common(network, layer, index, taps, fraction, name=f"layer{index}"),
+    )
+
+
+class _Common(TypedDict):
+    """What all kinds of format have beside their units."""
+
+    index: int
+    name: str
+    inputs: int
+    classes: int
+    input_fraction: int
+    weight_bits: int
+    activation_shift: int
+    loss: Loss
+    feedback: Feedback
+    rate_shift: int
+    margin: int
+    error_shift: int
+    weight_seed: int
+    classifier_seed: int
+
+
+def _common(
+    network: Network, layer: Readout, index: int, inputs: int, fraction: int, *, name: str
+) -> _Common:
     learning = network.learning
     shift = layer.activation_shift
     if shift is None:
@@ -279,20 +442,19 @@ def _layer_format(
     rate_shift = layer.rate_shift
     if rate_shift is None:
         rate_shift = max(0, learning.rate_shift + fraction - INPUT_FRACTION)
-    return kind(
-        index=index,
-        name=f"layer{index}" if hidden else "readout",
-        inputs=inputs,
-        units=layer.units if isinstance(layer, Dense) else network.classes,
-        classes=network.classes,
-        input_fraction=fraction,
-        weight_bits=layer.weight_bits,
-        activation_shift=shift,
-        loss=learning.loss,
-        feedback=learning.feedback,
-        rate_shift=rate_shift,
-        margin=learning.margin if layer.margin is None else layer.margin,
-        error_shift=learning.error_shift,
-        weight_seed=stream_seed(network.seed, index, Purpose.WEIGHT),
-        classifier_seed=stream_seed(network.seed, index, Purpose.CLASSIFIER),
-    )
+    return {
+        "index": index,
+        "name": name,
+        "inputs": inputs,
+        "classes": network.classes,
+        "input_fraction": fraction,
+        "weight_bits": layer.weight_bits,
+        "activation_shift": shift,
+        "loss": learning.loss,
+        "feedback": learning.feedback,
+        "rate_shift": rate_shift,
+        "margin": learning.margin if layer.margin is None else layer.margin,
+        "error_shift": learning.error_shift,
+        "weight_seed": stream_seed(network.seed, index, Purpose.WEIGHT),
+        "classifier_seed": stream_seed(network.seed, index, Purpose.CLASSIFIER),
+    }

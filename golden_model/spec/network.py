@@ -1,11 +1,12 @@
 """What a user describes: a network, its layers and how it learns."""
 
 import json
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from golden_model.spec.errors import SpecError, nearest
 
@@ -13,8 +14,13 @@ MAX_CLASSES = 256
 MAX_INPUTS = 16384
 MAX_UNITS = 16384
 MAX_LAYERS = 32
+MAX_KERNEL = 15
+MAX_REGIONS = 8
+IMAGE_DIMENSIONS = 3
 WEIGHT_BITS = range(4, 17)
 RATE_SHIFTS = range(0, 16)
+CONV_RATE_SHIFTS = range(0, 25)
+"""A convolution's updates are sums over the places of an image."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -118,6 +124,8 @@ class Readout:
         This layer's own, None for what follows from the learning table.
     """
 
+    rate_shifts: ClassVar[range] = RATE_SHIFTS
+
     weight_bits: int = 16
     activation_shift: int | None = None
     rate_shift: int | None = None
@@ -129,7 +137,7 @@ class Readout:
         if self.activation_shift is not None:
             check_range(f"{place}.activation_shift", self.activation_shift, range(0, 48))
         if self.rate_shift is not None:
-            check_range(f"{place}.rate_shift", self.rate_shift, RATE_SHIFTS)
+            check_range(f"{place}.rate_shift", self.rate_shift, self.rate_shifts)
         if self.margin is not None:
             check_range(f"{place}.margin", self.margin, range(0, 2**31))
 
@@ -146,13 +154,54 @@ class Dense(Readout):
         Readout.check(self, place)
 
 
-LAYER_TYPES: dict[str, type[Dense]] = {"dense": Dense}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv(Readout):
+    """Convolution over an image, without padding, stride 1, with its own random classifier.
+
+    Members
+    -------
+    filters, kernel
+        Outputs at every place; height and width of the window that each of them sees.
+    pool
+        2: the largest of each 2 x 2 window goes on, an odd last row or column is left out; 1: all.
+    regions
+        The classifier sees the sums over regions x regions parts of what goes on.
+    bias_shift
+        Added to the rate shift for the biases, which would learn at every place at once.
+    """
+
+    rate_shifts: ClassVar[range] = CONV_RATE_SHIFTS
+
+    filters: int
+    kernel: int
+    pool: int = 2
+    regions: int = 1
+    bias_shift: int = 8
+
+    def check(self, place: str) -> None:
+        """Raise :class:`SpecError`, naming `place`, for a value out of range."""
+        check_range(f"{place}.filters", self.filters, range(1, MAX_UNITS + 1))
+        check_range(f"{place}.kernel", self.kernel, range(1, MAX_KERNEL + 1))
+        check_range(f"{place}.pool", self.pool, range(1, 3))
+        check_range(f"{place}.regions", self.regions, range(1, MAX_REGIONS + 1))
+        check_range(f"{place}.bias_shift", self.bias_shift, range(0, 17))
+        Readout.check(self, place)
+
+
+Hidden = Dense | Conv
+"""A hidden layer of any kind."""
+LAYER_TYPES: dict[str, type[Hidden]] = {"dense": Dense, "conv": Conv}
 """What ``type`` in a layer's table may say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """A validated network description; :mod:`golden_model.spec.toml` reads it from a file.
+
+    Members
+    -------
+    inputs
+        How many; or height, width and channels of an image, which `image` then holds.
 
     Raises
     ------
@@ -163,7 +212,8 @@ class Network:
     name: str
     inputs: int
     classes: int
-    layers: tuple[Dense, ...]
+    layers: tuple[Hidden, ...]
+    image: tuple[int, int, int] | None = None
     seed: int = 1
     learning: Learning = field(default_factory=Learning)
     readout: Readout | None = None
@@ -172,6 +222,7 @@ class Network:
         if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
             rule = "it becomes a folder's name: letters, digits, '-' and '_', no digit first"
             raise SpecError(f"name = {self.name!r}", rule, 'Write for example "mnist"')
+        self._take_image()
         check_range("inputs", self.inputs, range(1, MAX_INPUTS + 1))
         check_range("classes", self.classes, range(2, MAX_CLASSES + 1))
         check_range("seed", self.seed, range(0, 2**32))
@@ -182,6 +233,19 @@ class Network:
             layer.check(f"layers[{index}]")
         if self.readout is not None:
             self.readout.check("readout")
+
+    def _take_image(self) -> None:
+        """Inputs named as height, width and channels become their product and `image`."""
+        given = self.inputs if self.image is None else self.image
+        if not isinstance(given, list | tuple):
+            return
+        if len(given) != IMAGE_DIMENSIONS:
+            rule = "an image has height, width and channels"
+            raise SpecError(f"inputs = {list(given)}", rule, "Write for example [28, 28, 1]")
+        for size in given:
+            check_range("a size of inputs", size, range(1, MAX_INPUTS + 1))
+        object.__setattr__(self, "image", tuple(given))
+        object.__setattr__(self, "inputs", math.prod(given))
 
     @property
     def fingerprint(self) -> int:

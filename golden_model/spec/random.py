@@ -7,10 +7,12 @@ steps from the stream's seed:
 =============  =====================================  ==========================================
 purpose        number ``n`` of the draw               what the draw becomes
 =============  =====================================  ==========================================
-WEIGHT         ``unit * (inputs + 1) + input``        its top ``init_bits`` bits, as two's
-                                                      complement: the initial weight
-CLASSIFIER     ``unit * classes + class``             bit 31: the sign of M (1 is -1);
-                                                      bits 30..29: MAGNITUDES of K
+WEIGHT         ``unit * (inputs + 1) + input``        its top ``init_bits - 1`` bits, as two's
+                                                      complement, with a 1 behind them: the
+                                                      initial weight, whose mean is 0
+CLASSIFIER     ``unit * classes + class``; in a       bit 31: the sign of M (1 is -1);
+               convolution ``region * units + unit``  bits 30..29: MAGNITUDES of K
+               for ``unit``
 =============  =====================================  ==========================================
 
 One step, on 32 bits: ``s ^= s << 13; s ^= s >> 17; s ^= s << 5`` (G. Marsaglia, "Xorshift RNGs",

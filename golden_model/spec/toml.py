@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.network import LAYER_TYPES, Dense, Learning, Network, Readout, field_names
+from golden_model.spec.network import LAYER_TYPES, Hidden, Learning, Network, Readout, field_names
 
 Record = TypeVar("Record")
 
@@ -61,7 +61,7 @@ def parse_network(text: str, where: str = "the description") -> Network:
     return _record(Network, table, "the description")
 
 
-def _layer(table: Any, where: str) -> Dense:
+def _layer(table: Any, where: str) -> Hidden:
     kind = table.get("type", "dense") if isinstance(table, Mapping) else None
     if isinstance(kind, str) and kind not in LAYER_TYPES:
         rule = "there is no such layer type"

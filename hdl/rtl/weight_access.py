@@ -136,10 +136,10 @@ class WeightAccess(wiring.Component):
     def _draw(self, m, drawing, last_draw):
         """Values: draws, one for each clock of `drawing`, and afterwards the requests'."""
         m.submodules.generator = generator = Generator(
-            seed=self.format.weight_seed, bits=self.format.init_bits
+            seed=self.format.weight_seed, bits=self.format.init_bits - 1
         )
         drawn = Signal(signed(self.format.weight_bits))
-        m.d.comb += drawn.eq(generator.draw.as_signed())
+        m.d.comb += drawn.eq(Cat(1, generator.draw).as_signed())
         # The generator follows the walk through the weights, so that no value has to wait.
         to_value = VALUE_LATENCY + self.folding.slow_memory
         following = delayed(m, drawing, to_value, name="drawing")

@@ -4,7 +4,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from golden_model.layers import LAYERS
+from golden_model.engine import LAYERS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import ReadoutFormat
 from hdl.rtl.layer import EVENTS, Layer

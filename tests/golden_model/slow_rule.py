@@ -3,7 +3,7 @@
 Written from the tables in golden_model/spec; shares nothing with golden_model but declarations.
 """
 
-from golden_model.spec.formats import DenseFormat, FormattedNetwork, ReadoutFormat
+from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
 from golden_model.spec.network import Feedback, Loss
 
 
@@ -30,10 +30,11 @@ class SlowLayer:
         draws = iter(xorshift(fmt.weight_seed, fmt.units * (fmt.inputs + 1)))
         self.weights = [[self.weight(next(draws)) for _ in range(fmt.inputs + 1)]
                         for _ in range(fmt.units)]  # fmt: skip
-        draws = iter(xorshift(fmt.classifier_seed, fmt.units * fmt.classes))
+        rows = fmt.units * (fmt.regions if isinstance(fmt, ConvFormat) else 1)
+        draws = iter(xorshift(fmt.classifier_seed, rows * fmt.classes))
         self.m: list[list[int]] = []
         self.k: list[list[int]] = []
-        for _ in range(fmt.units):
+        for _ in range(rows):
             row = [next(draws) for _ in range(fmt.classes)]
             signs = [-1 if draw & 0x80000000 else 1 for draw in row]
             sizes = [[1, 2, 3, 2][(draw >> 29) & 0b11] for draw in row]
@@ -44,8 +45,9 @@ class SlowLayer:
             )
 
     def weight(self, draw: int) -> int:
-        top = draw >> (32 - self.fmt.init_bits)
-        return top - 2**self.fmt.init_bits if top >= 2 ** (self.fmt.init_bits - 1) else top
+        places = 2 ** (self.fmt.init_bits - 1)
+        top = draw * places // 2**32
+        return 2 * (top - places if top >= places // 2 else top) + 1
 
     def send(self, x: list[int], label: int | None) -> list[int]:
         fmt = self.fmt
@@ -103,9 +105,83 @@ class SlowLayer:
         self.weights[j][i] = min(max(self.weights[j][i] - step, -high), high - 1)
 
 
+class SlowConv(SlowLayer):
+    """A convolution, one place, one tap and one filter after the other."""
+
+    fmt: ConvFormat
+
+    def send(self, x: list[int], label: int | None) -> list[int]:
+        fmt = self.fmt
+        height, width, channels = fmt.image
+        n, s, pool, parts = fmt.kernel, fmt.activation_shift, fmt.pool, fmt.regions_across
+        rows, columns = height - n + 1, width - n + 1
+        bias = 255 if fmt.index == 0 else 32
+        self.samples += 1
+
+        def seen(row: int, column: int) -> list[int]:
+            return [
+                x[((row + a) * width + column + b) * channels + c]
+                for a in range(n) for b in range(n) for c in range(channels)
+            ]  # fmt: skip
+
+        taps = [[seen(row, column) for column in range(columns)] for row in range(rows)]
+        sums = [
+            [
+                [sum(w * v for w, v in zip(self.weights[o], [*place, bias], strict=True))
+                 for o in range(fmt.units)]
+                for place in line
+            ]
+            for line in taps
+        ]  # fmt: skip
+        self.acc = [value for line in sums for place in line for value in place]
+        self.h, winners, regions = [], [], []
+        for q in range(rows // pool):
+            for r in range(columns // pool):
+                region = q * parts // (rows // pool) * parts + r * parts // (columns // pool)
+                for o in range(fmt.units):
+                    window = [
+                        (q * pool + a, r * pool + b) for a in range(pool) for b in range(pool)
+                    ]
+                    values = [min(max((sums[a][b][o] + half(s)) >> s, 0), 255) for a, b in window]
+                    self.h.append(max(values))
+                    winners.append(window[values.index(max(values))])
+                    regions.append(region * fmt.units + o)
+        self.scores = [
+            sum(self.m[row][c] * h for row, h in zip(regions, self.h, strict=True))
+            for c in range(fmt.classes)
+        ]
+        self.e = [0] * fmt.classes
+        if label is not None and self.learn:
+            self.e = self.error(label)
+        self.pending = any(self.e)
+        self.updates += self.pending
+        self.d = [
+            sum(k * e for k, e in zip(self.k[row], self.e, strict=True)) if 0 < h < 255 else 0
+            for row, h in zip(regions, self.h, strict=True)
+        ]
+        for o in range(fmt.units):
+            mine = [
+                (d, taps[a][b])
+                for d, row, (a, b) in zip(self.d, regions, winners, strict=True)
+                if row % fmt.units == o
+            ]
+            for k in range(fmt.inputs):
+                self.move(o, k, sum(d * place[k] for d, place in mine), self.rate_shift)
+            total = sum(d for d, _ in mine) * bias
+            self.move(o, fmt.inputs, total, self.rate_shift + fmt.bias_shift)
+        return self.h
+
+    def move(self, o: int, k: int, total: int, shift: int) -> None:
+        high = 2 ** (self.fmt.weight_bits - 1)
+        moved = self.weights[o][k] - ((total + half(shift)) >> shift)
+        self.weights[o][k] = min(max(moved, -high), high - 1)
+
+
 class SlowNetwork:
     def __init__(self, formats: FormattedNetwork) -> None:
-        self.layers = [SlowLayer(fmt) for fmt in formats.layers]
+        self.layers = [
+            (SlowConv if isinstance(fmt, ConvFormat) else SlowLayer)(fmt) for fmt in formats.layers
+        ]
 
     def send(self, sample: list[int], label: int | None) -> int:
         """The class."""

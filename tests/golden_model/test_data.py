@@ -178,6 +178,7 @@ def test_natural_data() -> None:
         "digits-deep": "digits",
         "mnist": "mnist",
         "mnist-deep": "mnist",
+        "mnist-conv": "mnist",
     }
     assert natural_data(replace(NETWORK, name="fashion-mnist-wide")) == "fashion_mnist"
     assert natural_data(replace(NETWORK, inputs=784)) == "mnist"

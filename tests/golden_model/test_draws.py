@@ -50,3 +50,9 @@ def test_streams_differ_and_never_start_from_zero() -> None:
     seeds = {stream_seed(s, n, p) for s in range(50) for n in range(8) for p in Purpose}
     assert len(seeds) == 50 * 8 * 2
     assert 0 not in seeds
+
+
+def test_initial_weights_of_few_bits_have_no_mean() -> None:
+    network = Network(name="a", inputs=784, classes=2, layers=(Dense(units=64, weight_bits=8),))
+    (layer,) = infer_formats(network).layers
+    assert set(initial_weights(layer).ravel().tolist()) == {-1, 1}

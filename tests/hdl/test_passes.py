@@ -269,7 +269,12 @@ def test_remedy_for_weights_is_a_size_that_fits():
         run(network(784, units + 16), ICEBREAKER)
 
 
-@pytest.mark.parametrize("name", known_networks())
+def test_a_convolution_is_refused():
+    with pytest.raises(SpecError, match="RTL is made of dense layers only"):
+        run(formats_of("mnist-conv"), ICEBREAKER)
+
+
+@pytest.mark.parametrize("name", [n for n in known_networks() if not n.endswith("-conv")])
 def test_stages_are_written_and_the_same_each_time(name, tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]
     budget = BOARDS["ulx3s-85f"].budget

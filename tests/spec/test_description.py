@@ -134,7 +134,7 @@ def test_scores_fit_the_wire() -> None:
 def test_unknown_network_and_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"neither a known network.*Did you mean 'digits'\?$"):
         load_network("digitss")
-    with pytest.raises(SpecError, match="Known are: digits, digits-deep, mnist, mnist-deep"):
+    with pytest.raises(SpecError, match="Known are: digits, digits-deep, mnist, mnist-conv"):
         load_network("zzzzzzz")
     with pytest.raises(SpecError, match="cannot be read"):
         load_network(str(tmp_path / "absent.toml"))
