@@ -27,20 +27,23 @@ def load_network(name_or_file: str) -> Network:
     SpecError
         If there is no such network, the file cannot be read or breaks a rule.
     """
+    return parse_network(network_text(name_or_file), name_or_file)
+
+
+def network_text(name_or_file: str) -> str:
+    """What the file says that :func:`load_network` would read; raises alike."""
     if name_or_file.endswith(".toml"):
         try:
-            text = Path(name_or_file).read_text(encoding="utf-8")
+            return Path(name_or_file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             rule = f"it cannot be read ({reason})"
             raise SpecError(f"network file {name_or_file!r}", rule, "Name a TOML file") from error
-    elif name_or_file in known_networks():
+    if name_or_file in known_networks():
         path = resources.files("golden_model.networks") / f"{name_or_file}.toml"
-        text = path.read_text(encoding="utf-8")
-    else:
-        rule = "it is neither a known network nor a .toml file"
-        raise SpecError(f"network {name_or_file!r}", rule, nearest(name_or_file, known_networks()))
-    return parse_network(text, name_or_file)
+        return path.read_text(encoding="utf-8")
+    rule = "it is neither a known network nor a .toml file"
+    raise SpecError(f"network {name_or_file!r}", rule, nearest(name_or_file, known_networks()))
 
 
 def parse_network(text: str, where: str = "the description") -> Network:

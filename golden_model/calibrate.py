@@ -1,0 +1,93 @@
+"""Choose shifts, margins and rates: ``python -m golden_model.calibrate --network FILE.toml``."""
+
+import sys
+from pathlib import Path
+
+import click
+import tomlkit
+from rich.console import Console
+from rich.table import Table
+
+from golden_model.calibration import Calibration, calibrate
+from golden_model.data import load_data, natural_data
+from golden_model.files import replace_file
+from golden_model.progress import progress_bar
+from golden_model.spec.errors import SpecError
+from golden_model.spec.network import Network
+from golden_model.spec.toml import load_network, network_text
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--network", "name", required=True, help="A .toml file, or a known network.")
+@click.option("--data", "data_name", help="A known data set or an .npz file.")
+@click.option("--data-dir", type=FOLDER, help="Where the data sets are, instead of LOAM_DATA.")
+@click.option("--samples", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--out", type=FILE, help="Write there, and leave the file that was read.")
+def main(
+    name: str, data_name: str | None, data_dir: Path | None, samples: int, out: Path | None
+) -> None:
+    """Measure a network on some training samples and write what suits it into its file.
+
+    Sets activation_shift, margin and rate_shift of every layer; all else in the file stays as it
+    is, comments too. A known network's own file is never changed: say --out.
+    """
+    try:
+        _calibrate(name, data_name, data_dir, samples, out)
+    except SpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _calibrate(
+    name: str, data_name: str | None, data_dir: Path | None, samples: int, out: Path | None
+) -> None:
+    network = load_network(name)
+    if out is None:
+        if not name.endswith(".toml"):
+            rule = "the description of a known network is not changed"
+            raise SpecError(f"network {name!r}", rule, "Name a file by --out")
+        out = Path(name)
+    data = load_data(data_name or natural_data(network), network, data_dir)
+    layers = len(network.layers) + (network.readout is not None)
+    with progress_bar() as progress:
+        bar = progress.add_task("calibrating", total=layers)
+        _, found = calibrate(network, data, samples, lambda done: progress.advance(bar, done))
+    replace_file(out, settled(network_text(name), network, found).encode())
+    _show(found)
+    click.echo(out)
+
+
+def settled(text: str, network: Network, found: list[Calibration]) -> str:
+    """A description's text with what was found written into the tables of its layers."""
+    document = tomlkit.parse(text)
+    tables = [*document.get("layers", [])]
+    if network.readout is not None:
+        tables.append(document["readout"])
+    for table, layer in zip(tables, found, strict=True):
+        for key in ("activation_shift", "margin", "rate_shift"):
+            table[key] = getattr(layer, key)
+    return tomlkit.dumps(document)
+
+
+def _show(found: list[Calibration]) -> None:
+    table = Table("layer")
+    for title in ("activation shift", "margin", "rate shift", "rms h", "rms score", "update"):
+        table.add_column(title, justify="right")
+    for layer in found:
+        table.add_row(
+            layer.name,
+            str(layer.activation_shift),
+            str(layer.margin),
+            str(layer.rate_shift),
+            f"{layer.activation_rms:.1f}" if layer.activation_rms else "-",
+            f"{layer.score_rms:.0f}",
+            f"{layer.update_share:.3f}",
+        )
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+if __name__ == "__main__":
+    main()
