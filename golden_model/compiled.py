@@ -65,6 +65,26 @@ def update(
                 weights[i, j] = min(max(moved, -limit), limit - 1)
 
 
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def update_dithered(
+    x: Integers,
+    gradient: Integers,
+    rate_shift: int,
+    state: np.uint32,
+    places: NDArray[np.uint32],
+    limit: int,
+    weights: Weights,
+) -> None:
+    """The same with ``u >> (32 - r)`` for the rounding; see :class:`golden_model.draws.Dither`."""
+    for i in range(len(x)):
+        value = x[i]
+        if value != 0:
+            for j in range(len(gradient)):
+                dither = np.int64((places[i, j] ^ state) >> 1) >> (31 - rate_shift)
+                moved = weights[i, j] - ((gradient[j] * value + dither) >> rate_shift)
+                weights[i, j] = min(max(moved, -limit), limit - 1)
+
+
 class CompiledLayer(DenseLayer):
     """A :class:`~golden_model.layers.DenseLayer` on int32 weights and compiled loops."""
 
@@ -93,9 +113,22 @@ class CompiledLayer(DenseLayer):
         return self._errors.astype(np.float64)
 
     def _update(self) -> None:
-        rate_shift, limit = self._registers[Register.RATE_SHIFT], 1 << (self.format.weight_bits - 1)
+        rate_shift = self._registers[Register.RATE_SHIFT] + self.format.rate_offset
+        limit = 1 << (self.format.weight_bits - 1)
         gradient = self._gradient.astype(np.int64)
-        update(self._inputs_held, gradient, rate_shift, half(rate_shift), limit, self._columns)
+        if self._dither is None:
+            update(self._inputs_held, gradient, rate_shift, half(rate_shift), limit, self._columns)
+            return
+        self._dither.next()
+        update_dithered(
+            self._inputs_held,
+            gradient,
+            rate_shift,
+            self._dither.state[0],
+            self._dither.places,
+            limit,
+            self._columns,
+        )
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:
         """As the layer that it stands for."""

@@ -46,6 +46,35 @@ def classifier(layer: DenseFormat) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return signs, signs * np.array(MAGNITUDES)[(draws >> MAGNITUDE_BIT) & 3]
 
 
+class Dither:
+    """What stochastic rounding adds to ``d * x`` before it is shifted right.
+
+    `next` goes on to a layer's next update, `restart` before its first.
+    """
+
+    def __init__(self, layer: DenseFormat) -> None:
+        self._seed = layer.rounding_seed
+        places = np.arange(layer.fan_in)[:, None] ^ np.arange(layer.units)
+        self.places = np.zeros(places.shape, np.uint32)
+        """The part of u that a weight's place gives, shape ``[inputs + 1, units]``."""
+        for bit in range(16):
+            self.places |= ((places >> bit & 1) << (31 - bit)).astype(np.uint32)
+        self.restart()
+
+    def restart(self) -> None:
+        """No update yet."""
+        self.state = _step(np.array([self._seed], np.uint32))
+
+    def next(self) -> None:
+        """The next update."""
+        self.state = _step(self.state)
+
+    def below(self, shift: int, rows: NDArray[np.intp] | slice) -> NDArray[np.uint32]:
+        """``u >> (32 - shift)`` of the weights of some inputs, shape ``[n, units]``."""
+        dither = (self.places[rows] ^ self.state) >> np.uint32(1) >> np.uint32(31 - shift)
+        return dither.astype(np.uint32)
+
+
 def _step(states: States) -> States:
     left, right, left_again = XORSHIFT
     states = states.copy()

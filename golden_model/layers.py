@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden_model import rule
-from golden_model.draws import classifier, initial_weights
+from golden_model.draws import Dither, classifier, initial_weights
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
-from golden_model.spec.network import check_range
+from golden_model.spec.network import Rounding, check_range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ class DenseLayer:
         self._inputs: Exact
         self.activations: Exact
         self.scores: Exact
+        self._dither = Dither(layer) if layer.rounding is Rounding.STOCHASTIC else None
         self._draw_classifier()
         self.reset()
 
@@ -96,6 +97,8 @@ class DenseLayer:
             Counter.SAMPLES: 0,
             Counter.UPDATES: 0,
         }
+        if self._dither:
+            self._dither.restart()
         self._answer(np.zeros(self.format.input_size))
 
     def _set_weights(self, weights: Weights) -> None:
@@ -139,8 +142,12 @@ class DenseLayer:
         self.activations, self.scores = self.outputs(self._accumulators)
 
     def _update(self) -> None:
-        rate_shift = self._registers[Register.RATE_SHIFT]
-        self._rows -= rule.step(self._inputs, self._gradient, rate_shift)
+        rate_shift = self._registers[Register.RATE_SHIFT] + self.format.rate_offset
+        dither = None
+        if self._dither:
+            self._dither.next()
+            dither = self._dither.below(rate_shift, self._live if self._gathers else slice(None))
+        self._rows -= rule.step(self._inputs, self._gradient, rate_shift, dither)
         # Most updates cannot bring any weight to the end of its range.
         self._largest += rule.largest_step(rate_shift, self.format)
         near = self._largest >= self._limit

@@ -68,8 +68,10 @@ ERRORS: dict[Loss, Callable[[Exact, int, int, int], Exact]] = {
 """Error of a sample's scores, both of shape ``[classes]``, by the loss that defines it."""
 
 
-def step(inputs: Exact, gradient: Exact, rate_shift: int) -> Exact:
-    """``(d * x + half(r)) >> r``, shape ``[n, units]``.
+def step(
+    inputs: Exact, gradient: Exact, rate_shift: int, dither: NDArray[np.uint32] | None = None
+) -> Exact:
+    """``(d * x + half(r)) >> r``, shape ``[n, units]``; with a dither, that instead of the half.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def step(inputs: Exact, gradient: Exact, rate_shift: int) -> Exact:
     gradient
         ``d``, shape ``[units]``.
     """
+    if dither is not None:
+        return shift_right(np.outer(inputs[0], gradient) + dither, rate_shift)
     # With ones beside x and half(r) beside d, the matrix product rounds as well.
     scale = 2.0**-rate_shift
     right = np.empty((2, gradient.size))
@@ -99,7 +103,12 @@ def saturate(weights: Exact, layer: DenseFormat) -> None:
 
 
 def update(
-    rows: Exact, inputs: Exact, gradient: Exact, rate_shift: int, layer: DenseFormat
+    rows: Exact,
+    inputs: Exact,
+    gradient: Exact,
+    rate_shift: int,
+    layer: DenseFormat,
+    dither: NDArray[np.uint32] | None = None,
 ) -> None:
     """Apply one sample's update in place.
 
@@ -111,6 +120,8 @@ def update(
         ``x``, shape ``[n]``.
     gradient
         ``d``, shape ``[units]``.
+    dither
+        Of stochastic rounding, shape ``[n, units]``; see :class:`golden_model.draws.Dither`.
     """
-    rows -= step(np.stack([inputs, np.ones_like(inputs)]), gradient, rate_shift)
+    rows -= step(np.stack([inputs, np.ones_like(inputs)]), gradient, rate_shift, dither)
     saturate(rows, layer)

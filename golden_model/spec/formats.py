@@ -18,6 +18,11 @@ gradient     ``d[j] = sum_c K[c,j] * e[c] if h[j] > 0 else 0``; ``K = M``, or, s
 update       ``W[j,i] = saturate(W[j,i] - ((d[j] * x[i] + half(r)) >> r))``
 ===========  ======================================================================================
 
+With stochastic rounding an update is ``(d[j] * x[i] + (u >> (32 - t))) >> t`` of 32 random bits
+``u`` that are named by layer, update and weight, see :mod:`golden_model.spec.random`: right on
+average, and exact where ``d * x`` is a multiple of ``2**t``, 0 above all. There ``t = r + 13 - f``
+for weights of ``f`` fractional bits, so that ``r`` is the same real rate for all of them.
+
 The readout: ``score[c] = acc[c] >> s`` and ``d = e``. A network answers with its readout's scores,
 or without one with the last layer's; the class is the highest score, the lowest class on a tie.
 Samples are learnt one by one, in order: a sample sees every weight as the one before left it, and
@@ -42,9 +47,10 @@ update       ``W[o,k] = saturate(W[o,k] - ((sum_p d[p,o] * x[p,k] + half(r)) >> 
 
 What goes on to the next layer is ``h``, by row, column and filter.
 
-A weight of ``b`` bits has ``b - 3`` fractional bits. Inputs of the network are 1.0 at 255, all
-other activations 1.0 at 32, which leaves them head-room; default shifts follow from that, and so
-do default rates: equal real steps need a rate shift 3 smaller where 1.0 is 32.
+A weight of ``b`` bits has ``b - 3`` fractional bits unless the description says otherwise. Inputs
+of the network are 1.0 at 255, all other activations 1.0 at 32, which leaves them head-room; default
+shifts follow from that, and so do default rates: equal real steps need a rate shift 3 smaller where
+1.0 is 32.
 """
 
 import math
@@ -54,12 +60,14 @@ from typing import TypedDict
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import (
     CONV_RATE_SHIFTS,
+    WEIGHT_BITS,
     Conv,
     Dense,
     Feedback,
     Loss,
     Network,
     Readout,
+    Rounding,
 )
 from golden_model.spec.random import MAGNITUDES, Purpose, stream_seed
 
@@ -95,10 +103,10 @@ class DenseFormat:
         Its place among the layers, and ``layer0``, ``layer1``, ... or ``readout``.
     inputs, units, classes
         Without the bias; `fan_in` counts it.
-    input_fraction
-        Fractional bits of what it is fed.
-    weight_seed, classifier_seed
-        Where its two streams of draws start, see :mod:`golden_model.spec.random`.
+    input_fraction, weight_fraction
+        Fractional bits of what it is fed, and of its weights.
+    weight_seed, classifier_seed, rounding_seed
+        Where its streams of draws start, see :mod:`golden_model.spec.random`.
     init_bits
         Width of a uniform initial weight; its standard deviation is nearest to 1/sqrt(inputs).
     """
@@ -110,14 +118,17 @@ class DenseFormat:
     classes: int
     input_fraction: int
     weight_bits: int
+    weight_fraction: int
     activation_shift: int
     loss: Loss
     feedback: Feedback
     rate_shift: int
     margin: int
     error_shift: int
+    rounding: Rounding
     weight_seed: int
     classifier_seed: int
+    rounding_seed: int
 
     @property
     def input_size(self) -> int:
@@ -152,11 +163,6 @@ class DenseFormat:
     def weight_count(self) -> int:
         """Weights of the layer, biases included."""
         return self.units * self.fan_in
-
-    @property
-    def weight_fraction(self) -> int:
-        """Fractional bits of a weight."""
-        return self.weight_bits - WEIGHT_INTEGER_BITS
 
     @property
     def init_bits(self) -> int:
@@ -217,6 +223,13 @@ class DenseFormat:
     def rate_shift_max(self) -> int:
         """Largest value of the rate register."""
         return RATE_SHIFT_MAX[self.loss]
+
+    @property
+    def rate_offset(self) -> int:
+        """What is added to the rate shift before anything is shifted by it."""
+        if self.rounding is Rounding.NEAREST:
+            return 0
+        return max(0, WEIGHT_BITS[-1] - WEIGHT_INTEGER_BITS - self.weight_fraction)
 
     @property
     def margin_max(self) -> int:
@@ -401,6 +414,9 @@ def _conv_format(
         value = f"{place}: kernel {layer.kernel}, pool {layer.pool}, regions {layer.regions}"
         rule = f"they need {least} rows and columns, and {image[0]} x {image[1]} come here"
         raise SpecError(value, rule, "Take a smaller kernel, fewer regions or fewer layers")
+    if network.learning.rounding is Rounding.STOCHASTIC:
+        rule = "a convolution, whose updates are sums, rounds to the nearest"
+        raise SpecError('learning.rounding = "stochastic"', rule, 'Write rounding = "nearest"')
     taps = layer.kernel**2 * image[2]
     return ConvFormat(
         units=layer.filters,
@@ -422,23 +438,28 @@ class _Common(TypedDict):
     classes: int
     input_fraction: int
     weight_bits: int
+    weight_fraction: int
     activation_shift: int
     loss: Loss
     feedback: Feedback
     rate_shift: int
     margin: int
     error_shift: int
+    rounding: Rounding
     weight_seed: int
     classifier_seed: int
+    rounding_seed: int
 
 
 def _common(
     network: Network, layer: Readout, index: int, inputs: int, fraction: int, *, name: str
 ) -> _Common:
     learning = network.learning
-    shift = layer.activation_shift
+    shift, weight_fraction = layer.activation_shift, layer.weight_fraction
+    if weight_fraction is None:
+        weight_fraction = layer.weight_bits - WEIGHT_INTEGER_BITS
     if shift is None:
-        shift = layer.weight_bits - WEIGHT_INTEGER_BITS + fraction - ACTIVATION_FRACTION
+        shift = max(0, weight_fraction + fraction - ACTIVATION_FRACTION)
     rate_shift = layer.rate_shift
     if rate_shift is None:
         rate_shift = max(0, learning.rate_shift + fraction - INPUT_FRACTION)
@@ -449,12 +470,15 @@ def _common(
         "classes": network.classes,
         "input_fraction": fraction,
         "weight_bits": layer.weight_bits,
+        "weight_fraction": weight_fraction,
         "activation_shift": shift,
         "loss": learning.loss,
         "feedback": learning.feedback,
         "rate_shift": rate_shift,
         "margin": learning.margin if layer.margin is None else layer.margin,
         "error_shift": learning.error_shift,
+        "rounding": learning.rounding,
         "weight_seed": stream_seed(network.seed, index, Purpose.WEIGHT),
         "classifier_seed": stream_seed(network.seed, index, Purpose.CLASSIFIER),
+        "rounding_seed": stream_seed(network.seed, index, Purpose.ROUNDING),
     }

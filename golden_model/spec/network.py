@@ -41,6 +41,13 @@ class Feedback(StrEnum):
     SIGN_CONCORDANT = "sign-concordant"
 
 
+class Rounding(StrEnum):
+    """How an update becomes a whole number: to the nearest, or up as often as it is near."""
+
+    NEAREST = "nearest"
+    STOCHASTIC = "stochastic"
+
+
 def check_range(place: str, value: object, allowed: range) -> None:
     """Raise :class:`SpecError` unless `value` is an integer in `allowed`."""
     low, high = allowed[0], allowed[-1]
@@ -82,6 +89,9 @@ class Learning:
         Can be changed while running.
     error_shift
         Squared hinge only: right shift from a distance to an error.
+    rounding
+        Of updates. Weights of 8 bits learn well only with stochastic rounding: most of their
+        updates are smaller than half a step.
     """
 
     loss: Loss = Loss.HINGE
@@ -90,11 +100,14 @@ class Learning:
     rate_schedule: tuple[int, ...] = (0,)
     margin: int = 64
     error_shift: int = 4
+    rounding: Rounding = Rounding.NEAREST
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", check_choice("learning.loss", self.loss, Loss))
         feedback = check_choice("learning.feedback", self.feedback, Feedback)
         object.__setattr__(self, "feedback", feedback)
+        rounding = check_choice("learning.rounding", self.rounding, Rounding)
+        object.__setattr__(self, "rounding", rounding)
         check_range("learning.rate_shift", self.rate_shift, RATE_SHIFTS)
         if not isinstance(self.rate_schedule, list | tuple) or not self.rate_schedule:
             value = f"learning.rate_schedule = {self.rate_schedule!r}"
@@ -118,6 +131,9 @@ class Readout:
     -------
     weight_bits
         Width of a signed weight.
+    weight_fraction
+        Fractional bits of it; None leaves 3 bits for the sign and numbers up to 4. Narrow weights
+        of layers with many inputs, which are all small, want more.
     activation_shift
         ``s``: right shift from accumulator to score; None chooses by the formats.
     rate_shift, margin
@@ -127,6 +143,7 @@ class Readout:
     rate_shifts: ClassVar[range] = RATE_SHIFTS
 
     weight_bits: int = 16
+    weight_fraction: int | None = None
     activation_shift: int | None = None
     rate_shift: int | None = None
     margin: int | None = None
@@ -134,6 +151,8 @@ class Readout:
     def check(self, place: str) -> None:
         """Raise :class:`SpecError`, naming `place`, for a value out of range."""
         check_range(f"{place}.weight_bits", self.weight_bits, WEIGHT_BITS)
+        if self.weight_fraction is not None:
+            check_range(f"{place}.weight_fraction", self.weight_fraction, range(0, 16))
         if self.activation_shift is not None:
             check_range(f"{place}.activation_shift", self.activation_shift, range(0, 48))
         if self.rate_shift is not None:

@@ -13,6 +13,9 @@ WEIGHT         ``unit * (inputs + 1) + input``        its top ``init_bits - 1`` 
 CLASSIFIER     ``unit * classes + class``; in a       bit 31: the sign of M (1 is -1);
                convolution ``region * units + unit``  bits 30..29: MAGNITUDES of K
                for ``unit``
+ROUNDING       updates of the layer so far, this      xor of its 32 bits and those of
+               one too                                ``unit ^ input`` in reverse order: how
+                                                      this weight's update is rounded
 =============  =====================================  ==========================================
 
 One step, on 32 bits: ``s ^= s << 13; s ^= s >> 17; s ^= s << 5`` (G. Marsaglia, "Xorshift RNGs",
@@ -35,6 +38,7 @@ class Purpose(IntEnum):
 
     WEIGHT = 0
     CLASSIFIER = 1
+    ROUNDING = 2
 
 
 def stream_seed(seed: int, layer: int, purpose: Purpose) -> int:

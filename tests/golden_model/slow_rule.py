@@ -4,7 +4,7 @@ Written from the tables in golden_model/spec; shares nothing with golden_model b
 """
 
 from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
-from golden_model.spec.network import Feedback, Loss
+from golden_model.spec.network import Feedback, Loss, Rounding
 
 
 def xorshift(seed: int, count: int) -> list[int]:
@@ -100,7 +100,13 @@ class SlowLayer:
         return e
 
     def update(self, j: int, i: int, x: int) -> None:
-        step = (self.d[j] * x + half(self.rate_shift)) >> self.rate_shift
+        shift, rounding = self.rate_shift, half(self.rate_shift)
+        if self.fmt.rounding == Rounding.STOCHASTIC:
+            word = xorshift(self.fmt.rounding_seed, self.updates + 1)[-1] if self.pending else 0
+            word ^= int(f"{i ^ j:032b}"[::-1], 2)
+            shift += max(0, 13 - self.fmt.weight_fraction)
+            rounding = word >> (32 - shift)
+        step = (self.d[j] * x + rounding) >> shift
         high = 2 ** (self.fmt.weight_bits - 1)
         self.weights[j][i] = min(max(self.weights[j][i] - step, -high), high - 1)
 

@@ -6,12 +6,12 @@ import pytest
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
+from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
 
 pytest.importorskip("numba")
 
 
-def formats(loss, feedback, weight_bits, readout):
+def formats(loss, feedback, weight_bits, readout, rounding=Rounding.NEAREST):
     """Weights of few bits saturate soon; the first layer is wide enough to gather its rows."""
     return infer_formats(
         Network(
@@ -23,20 +23,29 @@ def formats(loss, feedback, weight_bits, readout):
                 Dense(units=9, weight_bits=weight_bits, activation_shift=weight_bits - 3),
             ),
             readout=Readout(weight_bits=weight_bits) if readout else None,
-            learning=Learning(loss=loss, feedback=feedback, rate_shift=4, margin=50, error_shift=2),
+            learning=Learning(
+                loss=loss,
+                feedback=feedback,
+                rate_shift=4,
+                margin=50,
+                error_shift=2,
+                rounding=rounding,
+            ),
         )
     )
 
 
+@pytest.mark.parametrize("rounding", Rounding)
 @pytest.mark.parametrize("weight_bits", [8, 16])
 @pytest.mark.parametrize("feedback", Feedback)
 @pytest.mark.parametrize("loss", Loss)
-def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits):
-    described = formats(loss, feedback, weight_bits, readout=weight_bits == 16)
+def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, rounding):
+    described = formats(loss, feedback, weight_bits, weight_bits == 16, rounding)
     plain, compiled = GoldenEngine(described), GoldenEngine(described, compiled=True)
     chance = np.random.default_rng(1)
     # Initial weights of 8 bits are so small that none of so many inputs' sums would be above 0.
-    weights = chance.integers(-20, 21, (24, 701)).astype(np.int32)
+    largest = 20 if rounding is Rounding.NEAREST or weight_bits == 16 else 120
+    weights = chance.integers(-largest, largest + 1, (24, 701)).astype(np.int32)
     for engine in (plain, compiled):
         engine.write_weights(0, weights)
     for number in range(150):

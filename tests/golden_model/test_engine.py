@@ -11,7 +11,7 @@ from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
+from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
 from tests.golden_model.slow_rule import SlowNetwork
 
 SMALL = Network(
@@ -46,6 +46,7 @@ def random_network(rng: random.Random) -> Network:
             rate_shift=rng.randint(0, 8),
             margin=rng.choice([0, 7, 64]),
             error_shift=rng.randint(0, 6),
+            rounding=rng.choice(list(Rounding)),
         ),
     )
 
