@@ -19,7 +19,7 @@ from rich.console import Console
 from boards.registry import find_board
 from golden_model.data import load_data
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
 from hdl.passes import pipeline
 from hdl.passes.folding import Options
 from hdl.passes.stages import ScheduledNetwork
@@ -48,12 +48,15 @@ class Mutation:
         Within hdl.rtl.
     old, new
         `old` must occur exactly once.
+    rounding
+        Of the network that the fault is tried in.
     """
 
     name: str
     module: str
     old: str
     new: str
+    rounding: Rounding = Rounding.NEAREST
 
 
 MUTATIONS = (
@@ -80,6 +83,27 @@ MUTATIONS = (
         module="weight_update",
         old="Mux(carry, 0, 1)",
         new="1",
+    ),
+    Mutation(
+        name="stochastic rounding carries one early",
+        module="weight_update",
+        old="> ~self.dither",
+        new=">= ~self.dither",
+        rounding=Rounding.STOCHASTIC,
+    ),
+    Mutation(
+        name="dither of a place not in reverse order",
+        module="matrix",
+        old="named[:bits][::-1]",
+        new="named[:bits]",
+        rounding=Rounding.STOCHASTIC,
+    ),
+    Mutation(
+        name="dither goes on with every sweep",
+        module="matrix",
+        old="generator.next.eq(self.start & self.update)",
+        new="generator.next.eq(self.start)",
+        rounding=Rounding.STOCHASTIC,
     ),
     Mutation(
         name="weight saturates one early at the lower bound",
@@ -222,8 +246,8 @@ MUTATIONS = (
     Mutation(
         name="initial weights drawn without sign",
         module="weight_access",
-        old="drawn.eq(generator.draw.as_signed())",
-        new="drawn.eq(generator.draw)",
+        old="drawn.eq(Cat(1, generator.draw).as_signed())",
+        new="drawn.eq(Cat(1, generator.draw))",
     ),
     Mutation(
         name="update applied to the newest sample's inputs",
@@ -286,7 +310,7 @@ def _ours(name: str) -> bool:
     return name.startswith(f"{PACKAGE}.")
 
 
-def tiny_schedule() -> ScheduledNetwork:
+def tiny_schedule(rounding: Rounding = Rounding.NEAREST) -> ScheduledNetwork:
     """A network in which everything happens within `SAMPLES`: weights and activations saturate,
     scores tie, the label's score meets the margin, groups are padded, the last sample leaves an
     update in every layer. Layers skip zeros, one of them in memory of a single port, and score all
@@ -302,7 +326,7 @@ def tiny_schedule() -> ScheduledNetwork:
             Dense(units=3, weight_bits=8, activation_shift=5, rate_shift=8),
         ),
         readout=Readout(weight_bits=6, activation_shift=7, rate_shift=5),
-        learning=Learning(margin=20),
+        learning=Learning(margin=20, rounding=rounding),
     )
     shapes = {"layer0": (2, 2), "layer1": (1, 1), "readout": (2, 1)}
     options = Options(folding=shapes, skip_zeros=False)
@@ -359,19 +383,23 @@ def main() -> None:
 
     Exit status: 0 if the sound RTL shows no difference and every fault shows one, else 1.
     """
-    console, schedule = Console(highlight=False), tiny_schedule()
+    console = Console(highlight=False)
+    schedules = {rounding: tiny_schedule(rounding) for rounding in Rounding}
     console.print("Each fault is compiled by itself, for about ten seconds.")
-    with console.status("no fault"):
-        sound = first_sign(schedule)
-    _report(console, "no fault", sound or "no difference")
+    sound = True
+    for rounding, schedule in schedules.items():
+        with console.status("no fault"):
+            sign = first_sign(schedule)
+        sound &= sign is None
+        _report(console, f"no fault, rounding {rounding}", sign or "no difference")
     caught = 0
     for mutation in MUTATIONS:
         with console.status(mutation.name):
-            sign = sign_of(mutation, schedule)
+            sign = sign_of(mutation, schedules[mutation.rounding])
         caught += sign is not None
         _report(console, f"{mutation.module}: {mutation.name}", sign or "NOT NOTICED")
     console.print(f"{caught} of {len(MUTATIONS)} faults noticed")
-    sys.exit(0 if caught == len(MUTATIONS) and sound is None else 1)
+    sys.exit(0 if caught == len(MUTATIONS) and sound else 1)
 
 
 def _report(console: Console, fault: str, sign: str) -> None:

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
 from hdl.rtl.delay import registered
 from hdl.rtl.multiplier import held_product
@@ -53,6 +54,9 @@ class Lane(wiring.Component):
     sum
         Of this lane's share of the products.
 
+    dither
+        For the rounding of `change`, with it; only with stochastic rounding.
+
     Those from `change` to `new_weight` are there only in a lane that learns.
 
     Cost: a multiplier, and with learning about 4 * weight_bits cells.
@@ -67,6 +71,8 @@ class Lane(wiring.Component):
             "value": In(signed(format.weight_bits)),
             "new_weight": Out(signed(format.weight_bits)),
         }
+        if format.rounding is Rounding.STOCHASTIC:
+            learning["dither"] = In(format.rate_shift_max + format.rate_offset)
         super().__init__(
             {
                 "weight": In(signed(format.weight_bits)),
@@ -103,8 +109,13 @@ class Lane(wiring.Component):
         layer = self.format
         weight = Mux(self.replace, self.value, self.weight)
         m.submodules.update = update = WeightUpdate(
-            weight_bits=layer.weight_bits, step_bits=len(self.change), shift=layer.rate_shift_max
+            weight_bits=layer.weight_bits,
+            step_bits=len(self.change),
+            shift=layer.rate_shift_max + layer.rate_offset,
+            stochastic=layer.rounding is Rounding.STOCHASTIC,
         )
+        if layer.rounding is Rounding.STOCHASTIC:
+            m.d.comb += update.dither.eq(self.dither)
         m.d.comb += [
             update.w.eq(registered(m, weight, name="weight_held")),
             update.step.eq(self.change),

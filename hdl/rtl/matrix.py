@@ -6,8 +6,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
 from hdl.rtl.delay import delayed
+from hdl.rtl.draws import Generator
 from hdl.rtl.lane import Lane
 from hdl.rtl.ports import SAMPLE, tag_layout
 from hdl.rtl.sample_buffer import SampleBuffer
@@ -209,6 +211,8 @@ class Matrix(wiring.Component):
         to_load = 0 if fold.takes_turns else NAME_TO_READ + slow
         load = delayed(m, sweep.issue & sweep.first, to_load, name="load")
         gradients = self._gradients(m, sweep, scale, Cat(load[1:-1]).any())
+        if layer.rounding is Rounding.STOCHASTIC:
+            self._dither(m, sweep, lanes)
         previous = [
             delayed(m, x, slow, name=f"previous{place}")[-1]
             for place, x in enumerate(buffer.previous)
@@ -229,6 +233,26 @@ class Matrix(wiring.Component):
                     lanes[lane].change.eq(change.o),
                     lanes[lane].learn.eq(named[CHANGE + slow + turn]),
                 ]
+
+    def _dither(self, m, sweep, lanes):
+        """Random bits for the rounding of each lane's change: of the update, and of its place."""
+        layer, fold = self.format, self.folding
+        bits = layer.rate_shift_max + layer.rate_offset
+        m.submodules.generator = generator = Generator(seed=layer.rounding_seed, bits=bits)
+        m.d.comb += generator.next.eq(self.start & self.update)
+        group = Signal(range(fold.groups(layer)))
+        with m.If(sweep.issue & sweep.last):
+            m.d.sync += group.eq(Mux(group == fold.groups(layer) - 1, 0, group + 1))
+        place = Signal(bits)
+        # unit ^ input but for the low bits, in which the lanes of a word differ.
+        m.d.comb += place.eq((group << ceil_log2(fold.pe)) ^ (sweep.word << ceil_log2(fold.simd)))
+        clocks = CHANGE + fold.slow_memory
+        places = delayed(m, place, clocks + fold.takes_turns, name="place")
+        for number, lane in enumerate(lanes):
+            unit, column = divmod(number, fold.simd)
+            late = fold.takes_turns and number >= len(lanes) // 2
+            named = places[clocks + late] ^ (unit ^ column)
+            m.d.comb += lane.dither.eq(generator.draw ^ named[:bits][::-1])
 
     def _gradients(self, m, sweep, scale, in_use):
         """Gradients of the group to come; they stay while `in_use`, until the lanes take them."""

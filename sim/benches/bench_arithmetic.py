@@ -43,6 +43,10 @@ def parts():
         yield f"activation{n}", Activation(accumulator_bits=bits, shift=shift)
     for n, (weight, step, shift) in enumerate(UPDATES):
         yield f"update{n}", WeightUpdate(weight_bits=weight, step_bits=step, shift=shift)
+        yield (
+            f"dithered{n}",
+            WeightUpdate(weight_bits=weight, step_bits=step, shift=shift, stochastic=True),
+        )
     for n, settings in enumerate(PRODUCTS):
         yield f"product{n}", Product(*settings)
 
@@ -93,6 +97,12 @@ async def weight_update(dut):
         rule.update(rows, inputs[:, 0], np.ones(1), shift, dense(1, 1, 2, weight_bits=weight))
         due = [(*vector, 1) for vector in vectors]
         await check(dut, f"update{n}", ("w", "step", "learn"), due, rows[:, 0])
+        dithers = [chance.choice([0, (1 << shift) - 1, chance.getrandbits(shift)]) for _ in vectors]
+        steps = [step + dither >> shift for (_, step), dither in zip(vectors, dithers, strict=True)]
+        low, high = -(1 << (weight - 1)), (1 << (weight - 1)) - 1
+        moved = [min(max(w - step, low), high) for (w, _), step in zip(vectors, steps, strict=True)]
+        dithered = [(*vector, dither) for vector, dither in zip(due, dithers, strict=True)]
+        await check(dut, f"dithered{n}", ("w", "step", "learn", "dither"), dithered, moved)
         kept = [(*vector, 0) for vector in vectors]
         await check(dut, f"update{n}", ("w", "step", "learn"), kept, [w for w, _ in vectors])
 

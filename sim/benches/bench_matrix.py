@@ -5,7 +5,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model import rule
-from golden_model.draws import initial_weights
+from golden_model.draws import Dither, initial_weights
+from golden_model.spec.network import Rounding
 from hdl.passes.cycles import every_word, nonzero_words
 from hdl.rtl.matrix import Matrix
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
@@ -30,6 +31,14 @@ MATRICES = {
     "sparse_spram": (
         dense(8, 3, 4, weight_bits=8, seed=6),
         folding(pe=1, simd=1, single_port=True, clear_slot=True, skip_zeros=True),
+    ),
+    "stochastic": (
+        dense(7, 6, 3, weight_bits=8, seed=9, rounding="stochastic"),
+        folding(pe=4, simd=2, single_port=True),
+    ),
+    "sparse_stochastic": (
+        dense(18, 5, 3, weight_bits=12, seed=10, rounding="stochastic"),
+        folding(pe=2, simd=2, skip_zeros=True, slow_memory=True),
     ),
     "inference": (dense(6, 5, 3), folding(pe=2, simd=2, learns=False)),
     "sparse_inference": (
@@ -62,6 +71,8 @@ class Control:
         self.requests = Source(dut, component, f"{name}_i_weight", stall=regime.source, seed=3)
         self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=4)
         self.weights = initial_weights(self.layer).astype(np.float64).T
+        stochastic = self.layer.rounding is Rounding.STOCHASTIC
+        self.dither = Dither(self.layer) if stochastic else None
         self.sums: list[int] = []
         self.words = {"read": 0, "written": 0}
         """Read and written so far."""
@@ -155,7 +166,11 @@ class Control:
         assert np.array_equal(found, self.weights.T), f"{self.name}: weights"
 
     def update(self, x, gradient, rate):
-        rule.update(self.weights, x, gradient.astype(np.float64), rate, self.layer)
+        rate, dither = rate + self.layer.rate_offset, None
+        if self.dither:
+            self.dither.next()
+            dither = self.dither.below(rate, slice(None))
+        rule.update(self.weights, x, gradient.astype(np.float64), rate, self.layer, dither)
 
     async def run(self):
         layer, chance = self.layer, self.chance

@@ -9,7 +9,7 @@ from golden_model.draws import initial_weights
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter
 from golden_model.spec.formats import DenseFormat, FormattedNetwork, infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
+from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
 from hdl.passes.cycles import (
     SampleVisits,
     every_word,
@@ -44,6 +44,7 @@ def random_network(chance: random.Random) -> FormattedNetwork:
             margin=chance.choice([5, 20, 100]),
             rate_shift=chance.randrange(6),
             error_shift=chance.randrange(5),
+            rounding=chance.choice(list(Rounding)),
         ),
     )
     return infer_formats(network)
