@@ -1,17 +1,20 @@
 """The integer golden model: judge of every other learner, bit for bit."""
 
 import importlib.util
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.convolution import ConvLayer
 from golden_model.layers import DenseLayer, LayerTrace, ReadoutLayer
+from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
 from golden_model.spec.learner import Result, Sample, Weights
 
-LAYERS: dict[type[DenseFormat], type[DenseLayer]] = {
+LayerKinds = dict[type[DenseFormat], type[DenseLayer]]
+LAYERS: LayerKinds = {
     DenseFormat: DenseLayer,
     ConvFormat: ConvLayer,
     ReadoutFormat: ReadoutLayer,
@@ -39,9 +42,12 @@ class GoldenEngine:
     def __init__(self, formats: FormattedNetwork, *, compiled: bool = False) -> None:
         self.formats = formats
         self.changed = 0
-        kinds = _compiled_layers() if compiled else LAYERS
+        kinds = _compiled_layers() if compiled else self._kinds()
         self._layers = [kinds[type(layer)](layer) for layer in formats.layers]
         self._results: list[Result] = []
+
+    def _kinds(self) -> LayerKinds:
+        return LAYERS
 
     def send(self, sample: Sample, label: int | None = None) -> None:
         """Answer a sample of shape ``[inputs]`` and, with a label, learn it at once."""
@@ -91,7 +97,7 @@ class GoldenEngine:
         for layer in self._layers:
             layer.reset()
 
-    def scores(self, samples: NDArray[np.uint8]) -> list[NDArray[np.int64]]:
+    def scores(self, samples: NDArray[np.uint8]) -> Sequence[NDArray[np.number]]:
         """Each layer's scores of many samples at once; learns and counts nothing.
 
         Parameters
@@ -99,12 +105,13 @@ class GoldenEngine:
         samples
             Shape ``[n, inputs]``; the scores have shape ``[n, classes]``.
         """
+        return [scores.astype(np.int64) for scores in self._scores(samples)]
+
+    def _scores(self, samples: NDArray[np.uint8]) -> Iterator[Exact]:
         x = samples.astype(np.float64)
-        scores = []
         for layer in self._layers:
-            x, layer_scores = layer.outputs_of(x)
-            scores.append(layer_scores.astype(np.int64))
-        return scores
+            x, scores = layer.outputs_of(x)
+            yield scores
 
 
 def can_compile() -> bool:
@@ -112,7 +119,7 @@ def can_compile() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def _compiled_layers() -> dict[type[DenseFormat], type[DenseLayer]]:
+def _compiled_layers() -> LayerKinds:
     # Imported here because numba is optional, and takes a second.
     from golden_model.compiled import CompiledLayer, CompiledReadout  # noqa: PLC0415
     from golden_model.compiled_convolution import CompiledConvolution  # noqa: PLC0415

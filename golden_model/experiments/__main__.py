@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import PLANS, Plan, find_plan
 from golden_model.experiments.runs import data_for, missing, run
 from golden_model.progress import progress_bar
@@ -38,7 +39,7 @@ def main(name: str, data_dir: Path | None, results: Path) -> None:
         sys.exit(2)
 
 
-def _run_missing(plan: Plan, data_dir: Path | None, results: Path) -> None:
+def _run_missing(plan: Plan | IntegerPlan, data_dir: Path | None, results: Path) -> None:
     todo = missing(plan, results)
     with progress_bar() as progress:
         say = progress.console.print

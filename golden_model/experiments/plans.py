@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from golden_model.experiments.integers import INTEGER_PLANS, IntegerPlan
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError, nearest
@@ -88,13 +89,16 @@ class _Family:
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),
     _Family(name="wide", shape=(256, 256), epochs=10),
-    _Family(name="deep", shape=(500, 500, 500), epochs=6),
+    _Family(name="deep", shape=(500, 500, 500), epochs=4),
 )
-PLANS: dict[str, Plan] = {plan.name: plan for family in _FAMILIES for plan in family.plans()}
+PLANS: dict[str, Plan | IntegerPlan] = {
+    **{plan.name: plan for family in _FAMILIES for plan in family.plans()},
+    **INTEGER_PLANS,
+}
 """By name, in the order of the report."""
 
 
-def find_plan(name: str) -> Plan:
+def find_plan(name: str) -> Plan | IntegerPlan:
     """The plan of that name; :class:`SpecError` if there is none."""
     if name not in PLANS:
         raise SpecError(f"experiment {name!r}", "there is no such one", nearest(name, PLANS))

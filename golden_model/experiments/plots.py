@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import Plan
 from golden_model.experiments.runs import Run, result_file
 
@@ -18,7 +19,7 @@ SHOWN = ("local", "backpropagation")
 """Methods whose first weights are shown."""
 
 
-def by_method(plan: Plan, runs: Sequence[Run]) -> dict[str, list[Run]]:
+def by_method(plan: Plan | IntegerPlan, runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs of each method that has any, in the plan's order."""
     found = {str(m): [run for run in runs if run.method == m] for m in plan.methods}
     return {method: own for method, own in found.items() if own}
@@ -54,6 +55,23 @@ def draw_errors(plan: Plan, runs: Sequence[Run], file: Path) -> None:
     for axes in (epochs, depth):
         axes.legend(fontsize=7)
     figure.suptitle(plan.title)
+    figure.savefig(file, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_rows(plan: IntegerPlan, runs: Sequence[Run], file: Path) -> None:
+    """Error of each row while learning: mean, and from the least to the most."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    for place, (method, own) in enumerate(by_method(plan, runs).items()):
+        curve = 100 * np.array([[epoch[-1] for epoch in run.errors] for run in own], np.float64)
+        epochs = range(1, curve.shape[1] + 1)
+        axes.plot(epochs, curve.mean(axis=0), color=f"C{place}", label=method)
+        axes.fill_between(
+            epochs, curve.min(axis=0), curve.max(axis=0), color=f"C{place}", alpha=0.15
+        )
+    axes.set(xlabel="epoch", ylabel="test error of the network's answer, %", title=plan.title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(fontsize=8)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 

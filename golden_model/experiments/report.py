@@ -5,8 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import PLANS, Plan
-from golden_model.experiments.plots import by_method, draw_errors, draw_units, final_errors
+from golden_model.experiments.plots import (
+    by_method,
+    draw_errors,
+    draw_rows,
+    draw_units,
+    final_errors,
+)
 from golden_model.experiments.runs import Run, results
 from golden_model.files import replace_file
 from golden_model.spec.errors import SpecError
@@ -33,7 +40,10 @@ def write_report(folder: Path, page: Path) -> None:
     replace_file(page, "\n".join([HEAD, *sections]).encode())
 
 
-def _section(plan: Plan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
+def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
+    if isinstance(plan, IntegerPlan):
+        yield from _integer_section(plan, runs, folder)
+        return
     settings = runs[0].settings
     each = " for each layer" if plan.layer_by_layer else ""
     yield f"## {plan.title}\n"
@@ -57,6 +67,24 @@ def _section(plan: Plan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
     units = folder / f"{plan.name}-units.png"
     if draw_units(plan, folder, units):
         yield f"![First weights and tuning]({folder.name}/{units.name})\n"
+
+
+def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
+    yield f"## {plan.title}\n"
+    yield (
+        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs, one sample at a"
+        f" time, seeds {', '.join(map(str, plan.seeds))}; all other settings are those of the"
+        " network files.\n"
+    )
+    yield "| network | runs | its answer | layer by layer, mean |"
+    yield "|---|---|---|---|"
+    for method, found in by_method(plan, runs).items():
+        errors = final_errors(found)
+        layers = ", ".join(f"{error:.2f}" for error in errors.mean(axis=0))
+        yield f"| {method} | {len(found)} | {_spread(errors[:, -1])} | {layers} |"
+    picture = folder / f"{plan.name}.png"
+    draw_rows(plan, runs, picture)
+    yield f"\n![{plan.title}]({folder.name}/{picture.name})\n"
 
 
 def _spread(percent: np.ndarray) -> str:

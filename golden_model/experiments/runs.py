@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.data import Dataset, load_data
+from golden_model.experiments.integers import Errors, IntegerPlan, run_integers
 from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
 from golden_model.reference.methods import MethodName
@@ -40,8 +41,10 @@ class Run:
     errors: list[list[float | None]]
 
 
-def data_for(plan: Plan, directory: Path | None) -> Dataset:
+def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
     """The plan's data; :class:`SpecError` if it is not there."""
+    if isinstance(plan, IntegerPlan):
+        return load_data(plan.data, plan.network_of(plan.methods[0], 1), directory)
     settings = plan.settings
     inputs = int(np.prod(settings.inputs))
     shaped = Network(
@@ -50,57 +53,73 @@ def data_for(plan: Plan, directory: Path | None) -> Dataset:
     return load_data(plan.data, shaped, directory)
 
 
-def missing(plan: Plan, folder: Path) -> list[tuple[MethodName, int]]:
+def missing(plan: Plan | IntegerPlan, folder: Path) -> list[tuple[str, int]]:
     """Methods and seeds of a plan that have no result yet."""
     pairs = [(method, seed) for method in plan.methods for seed in plan.seeds]
     return [pair for pair in pairs if not result_file(plan, *pair, folder).exists()]
 
 
-def result_file(plan: Plan, method: str, seed: int, folder: Path) -> Path:
+def result_file(plan: Plan | IntegerPlan, method: str, seed: int, folder: Path) -> Path:
     """Where a run's result is kept."""
-    return folder / plan.name / f"{method}-{seed}.json"
+    name = method.replace(",", "").replace(" ", "-")
+    return folder / plan.name / f"{name}-{seed}.json"
 
 
-def results(plan: Plan, folder: Path) -> list[Run]:
+def results(plan: Plan | IntegerPlan, folder: Path) -> list[Run]:
     """All runs of a plan that have been made."""
     files = (result_file(plan, m, s, folder) for m in plan.methods for s in plan.seeds)
     return [Run(**json.loads(file.read_text("utf-8"))) for file in files if file.exists()]
 
 
 def run(
-    plan: Plan, method: MethodName, seed: int, data: Dataset, folder: Path, advance: Advance
+    plan: Plan | IntegerPlan,
+    method: str,
+    seed: int,
+    data: Dataset,
+    folder: Path,
+    advance: Advance,
 ) -> Run:
-    """Train, and keep the result; the first seed's first weights too, for pictures.
+    """Train, and keep the result; of methods the first seed's first weights too, for pictures.
 
     Parameters
     ----------
     advance
         Told of every batch how many samples it had.
     """
+    file = result_file(plan, method, seed, folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(plan, IntegerPlan):
+        settings, errors = run_integers(plan, method, seed, data, advance)
+    else:
+        pictures = file.with_suffix(".npz") if seed == plan.seeds[0] else None
+        settings, errors = _run_method(plan, MethodName(method), seed, data, advance, pictures)
+    found = Run(plan=plan.name, method=method, seed=seed, settings=settings, errors=errors)
+    text = json.dumps(asdict(found), indent=1) + "\n"
+    replace_file(file, text.encode())
+    return Run(**json.loads(text))
+
+
+def _run_method(
+    plan: Plan,
+    method: MethodName,
+    seed: int,
+    data: Dataset,
+    advance: Advance,
+    pictures: Path | None,
+) -> tuple[dict[str, object], Errors]:
     settings = replace(plan.settings, method=method, seed=seed)
     made = ReferenceNetwork(settings)
     before = made.blocks[0].linear.weights.copy()
     errors = list(_train(plan, settings, made, data, advance))
-    found = Run(
-        plan=plan.name,
-        method=method,
-        seed=seed,
-        settings={**asdict(settings), "epochs": plan.epochs, "batch": plan.batch},
-        errors=errors,
-    )
-    file = result_file(plan, method, seed, folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if seed == plan.seeds[0]:
+    if pictures:
         tuned = [tuning(made, data, weights) for weights in (before, None)]
         np.savez_compressed(
-            file.with_suffix(".npz"),
+            pictures,
             weights=made.blocks[0].linear.weights[:, :25].astype(np.float16),
             tuning_before=tuned[0],
             tuning_after=tuned[1],
         )
-    text = json.dumps(asdict(found), indent=1) + "\n"
-    replace_file(file, text.encode())
-    return Run(**json.loads(text))
+    return {**asdict(settings), "epochs": plan.epochs, "batch": plan.batch}, errors
 
 
 def _train(

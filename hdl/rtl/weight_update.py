@@ -49,9 +49,12 @@ class WeightUpdate(wiring.Component):
         bits = max(self.weight_bits, self.step_bits - self.shift + 1) + 1
         moved = Signal(signed(bits))
         # w - floor(step / 2**shift) - carry is w + ~floor + (1 - carry): one adder with a carry in.
-        floor, carry = self.step >> self.shift, self.step[self.shift - 1] if self.shift else 0
+        # Of few bits a weight's step may be shorter than what it is shifted by.
+        step = Signal(signed(max(self.step_bits, self.shift + 1)))
+        m.d.comb += step.eq(self.step)
+        floor, carry = step >> self.shift, step[self.shift - 1] if self.shift else 0
         if self.stochastic:
-            carry = self.step[: self.shift] > ~self.dither  # their sum reaches 2**shift
+            carry = step[: self.shift] > ~self.dither  # their sum reaches 2**shift
         m.d.comb += moved.eq(self.w + ~floor + Mux(carry, 0, 1))
         beyond = moved[self.weight_bits - 1 :]
         # Two bits choose among four, so that it takes one cell for each bit of the weight.

@@ -19,7 +19,16 @@ from sim.benches.harness import Group, dense, put, signed_of
 
 ACTIVATIONS = [(6, 0), (9, 0), (10, 1), (11, 3), (12, 7), (12, 11), (12, 2)]
 """Accumulator bits and shift."""
-UPDATES = [(4, 8, 0), (4, 8, 1), (4, 8, 3), (4, 8, 7), (5, 4, 2), (4, 8, 8), (16, 24, 10)]
+UPDATES = [
+    (4, 8, 0),
+    (4, 8, 1),
+    (4, 8, 3),
+    (4, 8, 7),
+    (5, 4, 2),
+    (4, 8, 8),
+    (16, 24, 10),
+    (4, 6, 9),
+]
 """Weight bits, step bits and shift."""
 PRODUCTS = [(5, 5, True), (5, 5, False), (6, 2, False), (3, 6, False), (2, 6, True)]
 """Bits of both operands, and whether a multiplier block is meant."""

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from golden_model.data import Dataset
 from golden_model.experiments import __main__ as command
-from golden_model.experiments import plans, runs
+from golden_model.experiments import integers, plans, runs
+from golden_model.experiments.integers import TWIN, IntegerPlan
 from golden_model.experiments.plans import PLANS, Plan, find_plan
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
@@ -123,3 +124,27 @@ def test_nothing_to_report_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(command.main, ["report", "--results", str(tmp_path)])
     assert result.exit_code == 2
     assert "it holds no results" in result.output
+
+
+def test_integer_plans_are_run_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = replace(integers.load_network("digits"), name="tiny-integers", inputs=16)
+    plan = IntegerPlan(
+        name="tiny-integers",
+        title="Tiny, integers",
+        data="random",
+        networks={"16-32, integers": network, f"16-32, {TWIN}": network},
+        seeds=(1, 2, 3),
+        epochs=2,
+    )
+    monkeypatch.setitem(plans.PLANS, "tiny-integers", plan)
+    runner, folder = CliRunner(), tmp_path / "results"
+    where = ["--results", str(folder)]
+    first = runner.invoke(command.main, ["tiny-integers", *where])
+    assert first.exit_code == 0, first.output
+    learners = {run.method: run.settings["learner"] for run in runs.results(plan, folder)}
+    assert learners == {"16-32, integers": "GoldenEngine", f"16-32, {TWIN}": "FloatTwin"}
+    pytest.importorskip("matplotlib")
+    assert runner.invoke(command.main, ["report", *where]).exit_code == 0
+    assert "| 16-32, integers | 3 |" in (tmp_path / "results.md").read_text()

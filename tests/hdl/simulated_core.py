@@ -170,11 +170,11 @@ def _weights(ctx, watched, schedule) -> list[NDArray[np.int64]]:
     result = []
     for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
         _pages = list(islice(parts, 2 + folding.learns))
-        halves = islice(parts, 1 + folding.takes_turns)
+        count = folding.weight_memories(layer)
         bits, words_per_group = layer.weight_bits, folding.words(layer)
         words = [0] * folding.weight_words(layer)
-        for half, memory in enumerate(halves):
-            shift = half * bits * folding.lanes // 2
+        for number, memory in enumerate(islice(parts, count)):
+            shift = number * (bits * folding.lanes // count)
             words = [word | ctx.get(memory.data[n]) << shift for n, word in enumerate(words)]
         weights = np.zeros((layer.units, layer.fan_in), np.int64)
         for unit, place in np.ndindex(*weights.shape):

@@ -1,0 +1,127 @@
+"""The integer engine against its twin in real numbers, and narrow weights against wide ones.
+
+One sample at a time, as on the chip.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+from golden_model.data import Dataset
+from golden_model.engine import GoldenEngine, can_compile
+from golden_model.reference.twin import FloatTwin
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Dense, Network, Rounding
+from golden_model.spec.toml import load_network
+from golden_model.training import train
+
+TWIN = "in real numbers"
+Errors = list[list[float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerPlan:
+    """Networks on a data set, each from several seeds.
+
+    Members
+    -------
+    name, title, data
+        As of a :class:`~golden_model.experiments.plans.Plan`.
+    networks
+        What is trained, by the name of the row; a name that ends in `TWIN` is trained so.
+    seeds, epochs
+        Of weights, classifiers and order; passes over the training set.
+    """
+
+    name: str
+    title: str
+    data: str
+    networks: dict[str, Network]
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    epochs: int = 5
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        return tuple(self.networks)
+
+    @property
+    def stages(self) -> int:
+        """All layers learn at once."""
+        return 1
+
+    def network_of(self, method: str, seed: int) -> Network:
+        """What is trained in one run."""
+        return replace(self.networks[method], seed=seed)
+
+
+def run_integers(
+    plan: IntegerPlan, method: str, seed: int, data: Dataset, advance: Callable[[int], None]
+) -> tuple[dict[str, object], Errors]:
+    """Settings of a run, and the test errors of each layer after each epoch."""
+    network = plan.network_of(method, seed)
+    formats = infer_formats(network)
+    twin = method.endswith(TWIN)
+    learner = FloatTwin(formats) if twin else GoldenEngine(formats, compiled=can_compile())
+    errors: Errors = []
+    for report in train(learner, data, epochs=plan.epochs, advance=advance):
+        errors.append([round(1 - share, 6) for share in report.accuracy.values()])
+    return {**asdict(network), "epochs": plan.epochs, "learner": type(learner).__name__}, errors
+
+
+def _with_units(name: str, *units: int) -> Network:
+    network = load_network(name)
+    first = network.layers[0]
+    layers = tuple(replace(first, units=count) for count in units if isinstance(first, Dense))
+    return replace(network, layers=layers)
+
+
+def _with_bits(network: Network, bits: int, hidden: int, readout: int) -> Network:
+    """Narrow weights with stochastic rounding, and fractional bits of the two layers."""
+    assert network.readout is not None
+    return replace(
+        network,
+        learning=replace(network.learning, rounding=Rounding.STOCHASTIC),
+        layers=tuple(
+            replace(layer, weight_bits=bits, weight_fraction=hidden) for layer in network.layers
+        ),
+        readout=replace(network.readout, weight_bits=bits, weight_fraction=readout),
+    )
+
+
+def _pairs(data: str, title: str) -> IntegerPlan:
+    networks = {
+        "784-64": load_network("mnist"),
+        "784-256": _with_units("mnist", 256),
+        "784-100-50": load_network("mnist-deep"),
+    }
+    rows = {}
+    for shape, network in networks.items():
+        rows[f"{shape}, integers"] = network
+        rows[f"{shape}, {TWIN}"] = network
+    return IntegerPlan(
+        name=f"{data.split('_', maxsplit=1)[0]}-integers",
+        title=f"{title}: integers and the same rule in real numbers",
+        data=data,
+        networks=rows,
+    )
+
+
+_MNIST = load_network("mnist")
+INTEGER_PLANS: dict[str, IntegerPlan] = {
+    plan.name: plan
+    for plan in (
+        _pairs("mnist", "MNIST"),
+        _pairs("fashion_mnist", "Fashion-MNIST"),
+        IntegerPlan(
+            name="mnist-widths",
+            title="MNIST, 784-64: weights of 16, 12 and 8 bits",
+            data="mnist",
+            networks={
+                "16 bits": _MNIST,
+                "12 bits, stochastic rounding": _with_bits(_MNIST, 12, 9, 9),
+                "8 bits, stochastic rounding": _with_bits(_MNIST, 8, 8, 6),
+            },
+        ),
+    )
+}
+"""By name, in the order of the report."""

@@ -1,0 +1,37 @@
+"""The rule in real numbers, against the integers with so many bits that nothing is lost."""
+
+import numpy as np
+
+from golden_model.data import load_data
+from golden_model.engine import GoldenEngine
+from golden_model.reference.twin import FloatTwin
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
+from golden_model.training import train
+
+NETWORK = load_network("digits")
+
+
+def test_one_step_is_the_integers_but_for_rounding() -> None:
+    formats = infer_formats(NETWORK)
+    twin, engine = FloatTwin(formats), GoldenEngine(formats)
+    sample = np.random.default_rng(1).integers(0, 256, 64).astype(np.uint8)
+    for learner in (twin, engine):
+        learner.send(sample, 3)
+    for own, other in zip(twin.traces(), engine.traces(), strict=True):
+        # An activation is rounded by at most a half, a score by that of all units.
+        assert np.abs(own.activations - other.activations).max(initial=0) <= 1
+        assert np.abs(own.scores - other.scores).max() <= 16
+    # Both first layers see the very sample.
+    change = np.abs(twin.read_weights(0) - engine.read_weights(0))
+    assert change.max() <= 1
+
+
+def test_it_learns_as_well_and_without_rounding() -> None:
+    data = load_data("digits", NETWORK)
+    twin = FloatTwin(infer_formats(NETWORK))
+    *_, last = train(twin, data, epochs=3)
+    assert last.accuracy["readout"] > 0.9
+    assert not np.array_equal(twin._layers[0]._weights, np.round(twin._layers[0]._weights))
+    scores = twin.scores(data.x_test[:5])[0]
+    assert scores.shape == (5, 10)
