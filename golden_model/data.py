@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import KEYS, read_idx_folder, read_npz
+from golden_model.data_files import (
+    KEYS,
+    SVHN_FILES,
+    read_idx_folder,
+    read_npz,
+    read_svhn_folder,
+)
 from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.network import Network
 
 DIRECTORY_VARIABLE = "LOAM_DATA"
-IMAGE_SETS = ("mnist", "fashion_mnist")
+IMAGE_SETS = ("mnist", "fashion_mnist", "cifar10_half")
+SHORT_NAMES = {"fashion": "fashion_mnist", "cifar10": "cifar10_half"}
+"""Sets that a network's name may begin with, by less than their names."""
 DIGITS_TEST = 359
 """Test images of the digits set, a fifth of its 1797."""
 
@@ -38,9 +46,10 @@ def natural_data(network: Network) -> str:
     SpecError
         If neither says so.
     """
-    for name in sorted(LOADERS, key=len, reverse=True):
+    names = {name: name for name in LOADERS} | SHORT_NAMES
+    for name in sorted(names, key=len, reverse=True):
         if network.name.replace("-", "_").startswith(name):
-            return name
+            return names[name]
     by_inputs = {64: "digits", 784: "mnist"}
     if network.inputs not in by_inputs:
         rule = f"no data set goes with this name or with {network.inputs} inputs"
@@ -55,12 +64,12 @@ def load_data(name_or_file: str, network: Network, directory: Path | None = None
     Parameters
     ----------
     name_or_file
-        ``digits``, ``mnist``, ``fashion_mnist``, ``random`` or a file of x_train, y_train, x_test
-        and y_test.
+        ``digits``, ``mnist``, ``fashion_mnist``, ``cifar10_half``, ``svhn``, ``random`` or a file
+        of x_train, y_train, x_test and y_test.
     network
         What it is for: samples must have its inputs, labels be among its classes.
     directory
-        Where mnist and fashion_mnist are; None for the environment variable LOAM_DATA.
+        Where files of images are; None for the environment variable LOAM_DATA.
 
     Raises
     ------
@@ -117,12 +126,7 @@ def _image_set(name: str) -> Callable[[Network, Path | None], Arrays]:
             "train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each "
             f"plain or .gz, there or in its subdirectory {name}"
         )
-        if directory is None:
-            if not os.environ.get(DIRECTORY_VARIABLE):
-                rule = "it is read from a directory, and none is named"
-                name_it = f"Name one by {DIRECTORY_VARIABLE} or --data-dir. {remedy}"
-                raise SpecError(f"data {name!r}", rule, name_it)
-            directory = Path(os.environ[DIRECTORY_VARIABLE])
+        directory = _directory(name, directory, remedy)
         if (directory / f"{name}.npz").is_file():
             return read_npz(directory / f"{name}.npz")
         for folder in (directory / name, directory):
@@ -133,9 +137,30 @@ def _image_set(name: str) -> Callable[[Network, Path | None], Arrays]:
     return load
 
 
+def _svhn(network: Network, directory: Path | None) -> Arrays:
+    remedy = f"Put {' and '.join(SVHN_FILES.values())} there, or in its subdirectory svhn"
+    directory = _directory("svhn", directory, remedy)
+    for folder in (directory / "svhn", directory):
+        if (arrays := read_svhn_folder(folder)) is not None:
+            return arrays
+    raise SpecError("data 'svhn'", f"{str(directory)!r} does not hold it", remedy)
+
+
+def _directory(name: str, directory: Path | None, remedy: str) -> Path:
+    """The directory given, or that of the environment variable."""
+    if directory is not None:
+        return directory
+    if not os.environ.get(DIRECTORY_VARIABLE):
+        rule = "it is read from a directory, and none is named"
+        name_it = f"Name one by {DIRECTORY_VARIABLE} or --data-dir. {remedy}"
+        raise SpecError(f"data {name!r}", rule, name_it)
+    return Path(os.environ[DIRECTORY_VARIABLE])
+
+
 LOADERS: dict[str, Callable[[Network, Path | None], Arrays]] = {
     "digits": _digits,
     "random": _random,
+    "svhn": _svhn,
     **{name: _image_set(name) for name in IMAGE_SETS},
 }
 """What ``--data`` may name."""

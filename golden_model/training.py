@@ -99,7 +99,8 @@ def train(
             seen = first_epoch + number * epochs + epoch
             set_rates(learner, epoch if layer_by_layer else seen)
             before, start = _updates(learner), time.perf_counter()
-            _one_epoch(learner, data, shuffled(learner.formats, len(data.x_train), seen), advance)
+            order = shuffled(learner.formats, len(data.x_train), seen)
+            _one_epoch(learner, data, order, mirrored(learner.formats, len(order), seen), advance)
             seconds = time.perf_counter() - start
             stage = learning[0].name if layer_by_layer else "all"
             yield EpochReport(
@@ -118,6 +119,14 @@ def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.
     It is NumPy's RandomState, whose streams are the same in every version.
     """
     return np.random.RandomState([formats.network.seed, epoch]).permutation(samples)
+
+
+def mirrored(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.bool_]:
+    """Which samples are mirrored in an epoch, drawn from seed and epoch like their order."""
+    if not formats.network.learning.mirror:
+        return np.zeros(samples, np.bool_)
+    random = np.random.RandomState([formats.network.seed, epoch, 1])
+    return random.randint(0, 2, samples).astype(np.bool_)
 
 
 def set_rates(learner: Learner, epoch: int) -> None:
@@ -150,11 +159,21 @@ def _stand_in(learner: Learner) -> GoldenEngine:
 
 
 def _one_epoch(
-    learner: Learner, data: Dataset, order: NDArray[np.int64], advance: Callable[[int], None]
+    learner: Learner,
+    data: Dataset,
+    order: NDArray[np.int64],
+    flips: NDArray[np.bool_],
+    advance: Callable[[int], None],
 ) -> None:
+    image = learner.formats.network.image
     for start in range(0, len(order), CHUNK):
         chunk = order[start : start + CHUNK]
-        for sample, label in zip(data.x_train[chunk], data.y_train[chunk].tolist(), strict=True):
+        samples = data.x_train[chunk]
+        if image and flips[chunk].any():
+            images = samples.reshape(-1, *image)
+            images[flips[chunk]] = images[flips[chunk], :, ::-1]
+            samples = images.reshape(len(chunk), -1)
+        for sample, label in zip(samples, data.y_train[chunk].tolist(), strict=True):
             learner.send(sample, label)
         learner.results()
         advance(len(chunk))

@@ -92,6 +92,9 @@ class Learning:
     rounding
         Of updates. Weights of 8 bits learn well only with stochastic rounding: most of their
         updates are smaller than half a step.
+    mirror
+        Half of the training images, others in each epoch, are sent mirrored. The host does that,
+        hardware knows nothing of it.
     """
 
     loss: Loss = Loss.HINGE
@@ -101,6 +104,7 @@ class Learning:
     margin: int = 64
     error_shift: int = 4
     rounding: Rounding = Rounding.NEAREST
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", check_choice("learning.loss", self.loss, Loss))
@@ -115,6 +119,9 @@ class Learning:
         for step in self.rate_schedule:
             check_range("an entry of learning.rate_schedule", step, RATE_SHIFTS)
         object.__setattr__(self, "rate_schedule", tuple(self.rate_schedule))
+        if not isinstance(self.mirror, bool):
+            value = f"learning.mirror = {self.mirror!r}"
+            raise SpecError(value, "it must be true or false", "Write it without quotes")
         check_range("learning.margin", self.margin, range(0, 2**31))
         check_range("learning.error_shift", self.error_shift, range(0, 32))
 
@@ -248,6 +255,11 @@ class Network:
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             rule = f"a network has 1 to {MAX_LAYERS} layers"
             raise SpecError(f"{len(self.layers)} layers", rule, "Write a [[layers]] table for each")
+        if self.learning.mirror and self.image is None:
+            rule = "only images can be mirrored"
+            raise SpecError(
+                "learning.mirror = true", rule, "Write inputs = [height, width, channels]"
+            )
         for index, layer in enumerate(self.layers):
             layer.check(f"layers[{index}]")
         if self.readout is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from golden_model.data import Dataset, load_data, natural_data, random_data
 from golden_model.spec.errors import SpecError
@@ -170,6 +171,44 @@ def test_random_fits_any_network_and_repeats() -> None:
     other = random_data(replace(NETWORK, seed=2), train=7, test=3)
     assert other["x_train"].shape == (7, 12)
     assert not np.array_equal(other["x_train"], one.x_train[:7])
+
+
+def svhn_file(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    savemat(path, {"X": images.transpose(1, 2, 3, 0), "y": labels.reshape(-1, 1)})
+
+
+SVHN = Network(name="svhn", inputs=[32, 32, 3], classes=10, layers=(Dense(units=1),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("below", ["", "svhn"])
+def test_svhn(tmp_path: Path, below: str) -> None:
+    chance = np.random.default_rng(1)
+    images = chance.integers(0, 256, (7, 32, 32, 3)).astype(np.uint8)
+    labels = np.array([10, 1, 2, 9, 10, 5, 3], np.uint8)
+    (tmp_path / below).mkdir(exist_ok=True)
+    svhn_file(tmp_path / below / "train_32x32.mat", images, labels)
+    svhn_file(tmp_path / below / "test_32x32.mat", images[:2], labels[:2])
+    data = load_data("svhn", SVHN, tmp_path)
+    assert np.array_equal(data.x_train.reshape(7, 32, 32, 3), images)
+    assert data.y_train.tolist() == [0, 1, 2, 9, 0, 5, 3]
+    assert len(data.x_test) == 2
+    assert natural_data(SVHN) == "svhn"
+
+
+def test_what_is_no_svhn_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"does not hold it.*train_32x32\.mat and test_32x32\.mat"):
+        load_data("svhn", SVHN, tmp_path)
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    svhn_file(tmp_path / "test_32x32.mat", images, np.array([1, 2], np.uint8))
+    (tmp_path / "train_32x32.mat").write_bytes(b"nothing")
+    with pytest.raises(SpecError, match=r"train_32x32\.mat.*no \.mat file"):
+        load_data("svhn", SVHN, tmp_path)
+    svhn_file(tmp_path / "train_32x32.mat", images, np.array([1, 11], np.uint8))
+    with pytest.raises(SpecError, match="labels of 1 to 10"):
+        load_data("svhn", SVHN, tmp_path)
+    svhn_file(tmp_path / "train_32x32.mat", images[:, :31], np.array([1, 2], np.uint8))
+    with pytest.raises(SpecError, match=r"shape \(31, 32, 3, 2\)"):
+        load_data("svhn", SVHN, tmp_path)
 
 
 def test_natural_data() -> None:

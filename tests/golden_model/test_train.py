@@ -246,3 +246,49 @@ def test_a_tenth_of_an_epoch_of_mnist_learns() -> None:
     (report,) = train(engine, data, epochs=1)
     assert report.accuracy["layer0"] > 0.88
     assert report.accuracy["readout"] > 0.75
+
+
+class Recorder(GoldenEngine):
+    """Keeps what it is sent."""
+
+    def __init__(self, formats: FormattedNetwork) -> None:
+        super().__init__(formats)
+        self.sent: list[np.ndarray] = []
+
+    def send(self, sample: np.ndarray, label: int | None = None) -> None:
+        self.sent.append(sample.copy())
+        super().send(sample, label)
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    network = Network(
+        name="digits",
+        inputs=[8, 8, 1],  # type: ignore[arg-type]
+        classes=10,
+        layers=(Dense(units=2),),
+        learning=Learning(mirror=True),
+    )
+    data = load_data("digits", network)
+    before = data.x_train.copy()
+    sent = []
+    for _ in range(2):
+        learner = Recorder(infer_formats(network))
+        list(train(learner, data, epochs=2))
+        sent.append(learner.sent)
+    assert np.array_equal(sent[0], sent[1])
+    assert np.array_equal(before, data.x_train)
+    flips = []
+    for epoch in range(2):
+        order = shuffled(learner.formats, len(before), epoch)
+        images = np.array(sent[0][epoch * len(order) : (epoch + 1) * len(order)]).reshape(-1, 8, 8)
+        plain = before[order].reshape(-1, 8, 8)
+        same = (images == plain).all(axis=(1, 2))
+        assert ((images == plain[:, :, ::-1]).all(axis=(1, 2)) | same).all()
+        flips.append(~same[np.argsort(order)])
+        assert 0.4 < flips[-1].mean() < 0.6
+    assert not np.array_equal(flips[0], flips[1])
+
+
+def test_only_images_can_be_mirrored() -> None:
+    with pytest.raises(SpecError, match="only images can be mirrored"):
+        replace(NETWORK, learning=Learning(mirror=True))
