@@ -86,6 +86,26 @@ def load_data(name_or_file: str, network: Network, directory: Path | None = None
     return _fitting(name_or_file, arrays, network)
 
 
+def held_out(data: Dataset, samples: int) -> Dataset:
+    """The last `samples` of the training set in place of the test set, for choosing settings.
+
+    Raises
+    ------
+    SpecError
+        If that leaves nothing to train on.
+    """
+    if samples >= len(data.x_train):
+        rule = f"{data.name} has {len(data.x_train)} training samples, and some must be left"
+        raise SpecError(f"{samples} samples for validation", rule, "Hold fewer of them out")
+    return Dataset(
+        name=f"{data.name}, validation",
+        x_train=data.x_train[:-samples],
+        y_train=data.y_train[:-samples],
+        x_test=data.x_train[-samples:],
+        y_test=data.y_train[-samples:],
+    )
+
+
 def random_data(network: Network, train: int = 2000, test: int = 500) -> Arrays:
     """Samples and labels without sense, drawn from the network's seed.
 

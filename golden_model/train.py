@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from golden_model.data import Dataset, load_data, natural_data
+from golden_model.data import Dataset, held_out, load_data, natural_data
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import replace_file
 from golden_model.progress import progress_bar
@@ -35,6 +35,9 @@ SEED = click.IntRange(0, 2**32 - 1)
 @click.option(
     "--layer-by-layer", is_flag=True, help="Train the lowest layer, freeze it, and so on."
 )
+@click.option(
+    "--validation", type=click.IntRange(1), help="Hold so many training samples out; test on them."
+)
 @click.option("--save", type=FILE, help="Write the weights after every epoch.")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
 def main(name: str, data_name: str | None, data_dir: Path | None, **options: Any) -> None:
@@ -60,12 +63,15 @@ def _train(
     seed: int | None,
     json_file: Path | None,
     layer_by_layer: bool,
+    validation: int | None,
     save: Path | None,
     load: Path | None,
 ) -> None:
     engine = _engine(name, seed)
     network = engine.formats.network
     data = load_data(data_name or natural_data(network), network, data_dir)
+    if validation:
+        data = held_out(data, validation)
     first_epoch = load_weights(load, engine) if load else 0
     for path in (save, json_file):
         _check_folder(path)

@@ -22,6 +22,9 @@ RATE_SHIFTS = range(0, 16)
 CONV_RATE_SHIFTS = range(0, 25)
 """A convolution's updates are sums over the places of an image."""
 
+HOST_ONLY = ("rate_schedule", "mirror")
+"""Of the learning table, what hardware knows nothing of."""
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -280,8 +283,14 @@ class Network:
 
     @property
     def fingerprint(self) -> int:
-        """CRC-32 of the description: tells whether host and chip speak of the same network."""
-        return zlib.crc32(json.dumps(asdict(self), sort_keys=True).encode())
+        """CRC-32 of the description: tells whether host and chip speak of the same network.
+
+        What only the host does while it trains is no part of it.
+        """
+        description = asdict(self)
+        for name in HOST_ONLY:
+            del description["learning"][name]
+        return zlib.crc32(json.dumps(description, sort_keys=True).encode())
 
 
 def field_names(kind: type) -> Iterable[str]:

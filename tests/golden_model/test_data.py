@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from golden_model.data import Dataset, load_data, natural_data, random_data
+from golden_model.data import Dataset, held_out, load_data, natural_data, random_data
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import known_networks, load_network
@@ -211,6 +211,16 @@ def test_what_is_no_svhn_is_named(tmp_path: Path) -> None:
         load_data("svhn", SVHN, tmp_path)
 
 
+def test_validation_samples_are_held_out() -> None:
+    data = load_data("digits", load_network("digits"))
+    held = held_out(data, 100)
+    assert np.array_equal(np.concatenate([held.x_train, held.x_test]), data.x_train)
+    assert np.array_equal(np.concatenate([held.y_train, held.y_test]), data.y_train)
+    assert len(held.x_test) == 100
+    with pytest.raises(SpecError, match="1438 training samples, and some must be left"):
+        held_out(data, 1438)
+
+
 def test_natural_data() -> None:
     assert {name: natural_data(load_network(name)) for name in known_networks()} == {
         "digits": "digits",
@@ -218,6 +228,8 @@ def test_natural_data() -> None:
         "mnist": "mnist",
         "mnist-deep": "mnist",
         "mnist-conv": "mnist",
+        "fashion-conv": "fashion_mnist",
+        "cifar10-conv": "cifar10_half",
     }
     assert natural_data(replace(NETWORK, name="fashion-mnist-wide")) == "fashion_mnist"
     assert natural_data(replace(NETWORK, inputs=784)) == "mnist"

@@ -48,7 +48,7 @@ def test_weights_spread_as_one_over_the_root_of_the_inputs(inputs: int) -> None:
 
 def test_streams_differ_and_never_start_from_zero() -> None:
     seeds = {stream_seed(s, n, p) for s in range(50) for n in range(8) for p in Purpose}
-    assert len(seeds) == 50 * 8 * 2
+    assert len(seeds) == 50 * 8 * len(Purpose)
     assert 0 not in seeds
 
 

@@ -44,7 +44,7 @@ def random_network(chance: random.Random) -> FormattedNetwork:
             margin=chance.choice([5, 20, 100]),
             rate_shift=chance.randrange(6),
             error_shift=chance.randrange(5),
-            rounding=chance.choice(list(Rounding)),
+            rounding=chance.choice([*Rounding, Rounding.NEAREST]),
         ),
     )
     return infer_formats(network)
@@ -60,7 +60,7 @@ def random_folding(chance: random.Random, layer: DenseFormat, *, learns: bool = 
         simd=simd,
         weight_memory="any",
         single_port=single_port,
-        slice_bits=None if single_port else chance.choice([None, 1, layer.weight_bits]),
+        slice_bits=None if single_port else chance.choice([None, None, layer.weight_bits]),
         slow_memory=chance.random() < 0.5,
         hard_forward=chance.random() < 0.5,
         hard_update=chance.random() < 0.5,

@@ -51,6 +51,12 @@ def test_any_value_changes_the_fingerprint() -> None:
     assert len({network.fingerprint, *(other.fingerprint for other in others)}) == 7
 
 
+def test_what_only_the_host_does_leaves_the_fingerprint() -> None:
+    network = parse_network(MNIST)
+    other = replace(network, learning=replace(network.learning, rate_schedule=(0, 1)))
+    assert other.fingerprint == network.fingerprint
+
+
 @pytest.mark.parametrize("name", known_networks())
 def test_every_network_that_comes_along_has_formats(name: str) -> None:
     assert load_network(name).name == name
@@ -134,7 +140,7 @@ def test_scores_fit_the_wire() -> None:
 def test_unknown_network_and_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"neither a known network.*Did you mean 'digits'\?$"):
         load_network("digitss")
-    with pytest.raises(SpecError, match="Known are: digits, digits-deep, mnist, mnist-conv"):
+    with pytest.raises(SpecError, match="Known are: cifar10-conv, digits, digits-deep"):
         load_network("zzzzzzz")
     with pytest.raises(SpecError, match="cannot be read"):
         load_network(str(tmp_path / "absent.toml"))
