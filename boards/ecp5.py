@@ -84,9 +84,8 @@ ULX3S_85F = Board(
     family=ECP5,
     platform=Ulx3s85f,
     oscillator_hz=25_000_000,
-    clock=Ecp5Pll(reference=5, feedback=19, output=7),
+    clock=Ecp5Pll(reference=5, feedback=18, output=7),
     slower=Ecp5Pll(reference=5, feedback=16, output=8),
-    seed=11,
     baud=1_000_000,
 )
 

@@ -35,7 +35,6 @@ ICEBREAKER = Board(
     oscillator_hz=12_000_000,
     clock=Ice40Pll(divr=0, divf=47, divq=4, filter_range=1),
     slower=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1),
-    seed=3,
     baud=1_000_000,
 )
 

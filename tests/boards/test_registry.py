@@ -67,7 +67,7 @@ def test_clocks_that_the_engine_meets() -> None:
     assert megahertz == {
         "icebreaker": 36,
         "hx8k-b-evn": 60,
-        "ulx3s-85f": 95,
+        "ulx3s-85f": 90,
         "ulx3s-25f": 75,
         "tang-nano-9k": 81,
     }
