@@ -85,10 +85,10 @@ MUTATIONS = (
         new="1",
     ),
     Mutation(
-        name="stochastic rounding carries one early",
+        name="stochastic rounding takes the dither's complement",
         module="weight_update",
         old="> ~self.dither",
-        new=">= ~self.dither",
+        new="> self.dither",
         rounding=Rounding.STOCHASTIC,
     ),
     Mutation(

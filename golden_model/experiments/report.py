@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from golden_model.cost import cost_rows
 from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import PLANS, Plan
 from golden_model.experiments.plots import (
@@ -17,6 +18,8 @@ from golden_model.experiments.plots import (
 from golden_model.experiments.runs import Run, results
 from golden_model.files import replace_file
 from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import known_networks, load_network
 
 HEAD = """# What local errors reach
 
@@ -37,7 +40,22 @@ def write_report(folder: Path, page: Path) -> None:
         rule = "it holds no results"
         remedy = "Run an experiment first, for example mnist-narrow"
         raise SpecError(f"folder {str(folder)!r}", rule, remedy)
-    replace_file(page, "\n".join([HEAD, *sections]).encode())
+    replace_file(page, "\n".join([HEAD, *sections, *_costs()]).encode())
+
+
+def _costs() -> Iterator[str]:
+    """A table for each network that comes with the package."""
+    yield "## What a sample costs\n"
+    yield (
+        "By `python -m golden_model.cost --network NAME`, at the most, with nothing skipped:"
+        " multiplications forward and for the update, words of weights and of buffers read and"
+        " written, and the size of the buffers.\n"
+    )
+    for name in known_networks():
+        title, *rows = cost_rows(infer_formats(load_network(name)))
+        yield f"| {name} | {' | '.join(title[1:])} |"
+        yield "|---" + "|---:" * (len(title) - 1) + "|"
+        yield "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
 def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
