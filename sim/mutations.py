@@ -109,7 +109,7 @@ MUTATIONS = (
         name="weight saturates one early at the lower bound",
         module="weight_update",
         old="other.replicate(self.weight_bits - 1)",
-        new="Const(1, 1), other.replicate(self.weight_bits - 2)",
+        new="1, other.replicate(self.weight_bits - 2)",
     ),
     Mutation(
         name="weight wraps instead of saturating",
