@@ -1,6 +1,9 @@
 """Reports of bitstreams: the one that is there if it is of this very design, else a new build."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +30,10 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
     DoesNotFit, MissedTiming, ToolError
         Like :func:`hdl.build.build`.
     """
-    chip = Chip(case.schedule(options), case.board.clock_hz, case.board.baud)
-    plan = toolchain.plan(lambda p: on_board(chip, case.board, p), case.board, case.board.seed)
     folder = place(case, options)
     # The first is where `python -m hdl.build` writes: the user's own build serves as well.
     for built in (Path("build", case.board.name, folder.name), folder):
-        if built_from(plan, built):
+        if any(built_from(plan, built) for plan in _plans(case, options)):
             return _read(built)
     say(f"Building {case.name}: some minutes for a full chip")
     build(
@@ -44,6 +45,16 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
         say=say,
     )
     return _read(folder)
+
+
+def _plans(case: Case, options: Options) -> Iterator[Any]:
+    """Of the board's clock, and of the slower one that a design which misses it is built for."""
+    board, schedule = case.board, case.schedule(options)
+    clocks = [board.clock] if board.slower is None else [board.clock, board.slower]
+    for clock in clocks:
+        timed = replace(board, clock=clock, slower=board.slower if clock is board.clock else None)
+        chip = Chip(schedule, timed.clock_hz, timed.baud)
+        yield toolchain.plan(partial(on_board, chip, timed), timed, timed.seed)
 
 
 def place(case: Case, options: Options) -> Path:

@@ -26,7 +26,6 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
     return Budget(
         device=device,
         cells=cells,
-        cell_factor=1.2,
         # The ALU54B that could accumulate is not inferred.
         multiplier=MultiplierKind(
             name="MULT18X18D", count=multipliers, bits=18, accumulator_bits=0
