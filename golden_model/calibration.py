@@ -80,15 +80,13 @@ def calibrate(
         hidden = index < len(network.layers)
         if hidden:
             network = _find_activation_shift(network, index, x)
-            scores = _rms(trace.scores for trace in _traces(network, index, x))
+        traces = _traces(network, index, x)
+        scores, margin = _rms(trace.scores for trace in traces), READOUT_MARGIN
+        if hidden:
             margin = 2 ** max(0, round(math.log2(max(1.0, scores * MARGIN_SHARE))))
-            network = with_settings(network, index, margin=margin)
-        else:
-            scores = _rms(trace.scores for trace in _traces(network, index, x))
-            network = with_settings(network, index, margin=READOUT_MARGIN)
+        network = with_settings(network, index, margin=margin)
         network, share = _find_rate_shift(network, index, x, labels)
         layer = infer_formats(network).layers[index]
-        traces = _traces(network, index, x)
         found.append(
             Calibration(
                 name=layer.name,

@@ -85,15 +85,28 @@ def update_dithered(
                 weights[i, j] = min(max(moved, -limit), limit - 1)
 
 
-class CompiledLayer(DenseLayer):
-    """A :class:`~golden_model.layers.DenseLayer` on int32 weights and compiled loops."""
+class CompiledJudge(DenseLayer):
+    """What compiled layers of all kinds share: the error of their scores."""
 
     def __init__(self, layer: DenseFormat) -> None:
         self._loss = LOSS_NUMBERS[layer.loss]
+        self._errors = np.zeros(layer.classes, np.int64)
+        super().__init__(layer)
+
+    def _error_of(self, label: int) -> Exact:
+        layer, margin = self.format, self._registers[Register.MARGIN]
+        scores = self.scores.astype(np.int64)
+        judge(scores, label, margin, self._loss, layer.error_shift, self._errors)
+        return self._errors.astype(np.float64)
+
+
+class CompiledLayer(CompiledJudge):
+    """A :class:`~golden_model.layers.DenseLayer` on int32 weights and compiled loops."""
+
+    def __init__(self, layer: DenseFormat) -> None:
         self._inputs_held = np.zeros(layer.fan_in, np.int64)
         self._inputs_held[-1] = layer.bias_input
         self._sums = np.zeros(layer.units, np.int64)
-        self._errors = np.zeros(layer.classes, np.int64)
         super().__init__(layer)
 
     def _set_weights(self, weights: Weights) -> None:
@@ -105,12 +118,6 @@ class CompiledLayer(DenseLayer):
         accumulate(self._inputs_held, self._columns, self._sums)
         self._accumulators = self._sums.astype(np.float64)
         self.activations, self.scores = self.outputs(self._accumulators)
-
-    def _error_of(self, label: int) -> Exact:
-        layer, margin = self.format, self._registers[Register.MARGIN]
-        scores = self.scores.astype(np.int64)
-        judge(scores, label, margin, self._loss, layer.error_shift, self._errors)
-        return self._errors.astype(np.float64)
 
     def _update(self) -> None:
         rate_shift = self._registers[Register.RATE_SHIFT] + self.format.rate_offset

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden_model.compiled import LOSS_NUMBERS, CompiledLayer
+from golden_model.compiled import CompiledJudge
 from golden_model.convolution import ConvLayer
 from golden_model.rule import Exact, half
 from golden_model.spec.control import Register
@@ -126,14 +126,12 @@ def move(sums: Integers, rate_shift: int, rounding: int, limit: int, weights: We
                 weights[y, k, o] = min(max(moved, -limit), limit - 1)
 
 
-class CompiledConvolution(ConvLayer):
+class CompiledConvolution(CompiledJudge, ConvLayer):
     """A :class:`~golden_model.convolution.ConvLayer` on int32 weights and compiled loops."""
 
     def __init__(self, layer: ConvFormat) -> None:
         rows, columns = layer.map_shape
         taps = layer.kernel * layer.image[2]
-        self._loss = LOSS_NUMBERS[layer.loss]
-        self._errors = np.zeros(layer.classes, np.int64)
         self._image = np.zeros(layer.image, np.int32)
         self._maps = {
             kind: np.zeros((rows, columns, layer.units), kind) for kind in (np.int32, np.int64)
@@ -142,8 +140,6 @@ class CompiledConvolution(ConvLayer):
         self._steps = np.zeros((layer.units, layer.kernel, taps), np.int64)
         self._bias_steps = np.zeros(layer.units, np.int64)
         super().__init__(layer)
-
-    _error_of = CompiledLayer._error_of
 
     def _set_weights(self, weights: Weights) -> None:
         layer = self.format

@@ -40,10 +40,14 @@ class ConvLayer(DenseLayer):
         layer = self.format
         image = x.reshape(layer.image).astype(np.float64)
         self._taps = windows_of(image, layer.kernel).reshape(-1, layer.inputs)
-        sums = self._taps @ self._weights[:-1] + layer.bias_input * self._weights[-1]
-        self._accumulators = sums.ravel()
+        self._accumulators = self._sums(self._taps).ravel()
         activations, self._winners = self._pool(self._accumulators)
         self.activations, self.scores = activations.ravel(), self._scores(activations)
+
+    def _sums(self, taps: Exact) -> Exact:
+        """acc of what is seen at some places, shape ``[..., units]``."""
+        sums: Exact = taps @ self._weights[:-1] + self.format.bias_input * self._weights[-1]
+        return sums
 
     def _pool(self, accumulators: Exact) -> tuple[Exact, NDArray[np.intp]]:
         """h of each window, and the place that won it, both ``[windows, units]``."""
@@ -91,8 +95,7 @@ class ConvLayer(DenseLayer):
         scores = np.empty((len(samples), layer.classes))
         for number, sample in enumerate(samples):
             taps = windows_of(sample.reshape(layer.image), layer.kernel)
-            sums = taps @ self._weights[:-1] + layer.bias_input * self._weights[-1]
-            found, _ = self._pool(sums)
+            found, _ = self._pool(self._sums(taps))
             activations[number], scores[number] = found.ravel(), self._scores(found)
         return activations, scores
 

@@ -54,8 +54,9 @@ shifts follow from that, and so do default rates: equal real steps need a rate s
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypeVar
 
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import (
@@ -352,6 +353,9 @@ class FormattedNetwork:
         return self.layers[-1]
 
 
+Made = TypeVar("Made", bound=DenseFormat)
+
+
 def infer_formats(network: Network) -> FormattedNetwork:
     """Decide every shape and width of `network`.
 
@@ -391,10 +395,10 @@ def _dense_format(
     network: Network, layer: Readout, index: int, inputs: int, fraction: int
 ) -> LayerFormat:
     if isinstance(layer, Dense):
-        common = _common(network, layer, index, inputs, fraction, name=f"layer{index}")
-        return DenseFormat(units=layer.units, **common)
-    common = _common(network, layer, index, inputs, fraction, name="readout")
-    return ReadoutFormat(units=network.classes, **common)
+        units = layer.units
+        return _format(DenseFormat, network, layer, index, inputs, fraction, units=units)
+    units = network.classes
+    return _format(ReadoutFormat, network, layer, index, inputs, fraction, units=units)
 
 
 def _conv_format(
@@ -418,42 +422,32 @@ def _conv_format(
         rule = "a convolution, whose updates are sums, rounds to the nearest"
         raise SpecError('learning.rounding = "stochastic"', rule, 'Write rounding = "nearest"')
     taps = layer.kernel**2 * image[2]
-    return ConvFormat(
+    return _format(
+        ConvFormat,
+        network,
+        layer,
+        index,
+        taps,
+        fraction,
         units=layer.filters,
         image=image,
         kernel=layer.kernel,
         pool=layer.pool,
         regions_across=layer.regions,
         bias_shift=layer.bias_shift,
-        **_common(network, layer, index, taps, fraction, name=f"layer{index}"),
     )
 
 
-class _Common(TypedDict):
-    """What all kinds of format have beside their units."""
-
-    index: int
-    name: str
-    inputs: int
-    classes: int
-    input_fraction: int
-    weight_bits: int
-    weight_fraction: int
-    activation_shift: int
-    loss: Loss
-    feedback: Feedback
-    rate_shift: int
-    margin: int
-    error_shift: int
-    rounding: Rounding
-    weight_seed: int
-    classifier_seed: int
-    rounding_seed: int
-
-
-def _common(
-    network: Network, layer: Readout, index: int, inputs: int, fraction: int, *, name: str
-) -> _Common:
+def _format(
+    kind: Callable[..., Made],
+    network: Network,
+    layer: Readout,
+    index: int,
+    inputs: int,
+    fraction: int,
+    **own: Any,
+) -> Made:
+    """A format of that `kind`: what all kinds have in common, and its `own`."""
     learning = network.learning
     shift, weight_fraction = layer.activation_shift, layer.weight_fraction
     if weight_fraction is None:
@@ -463,22 +457,23 @@ def _common(
     rate_shift = layer.rate_shift
     if rate_shift is None:
         rate_shift = max(0, learning.rate_shift + fraction - INPUT_FRACTION)
-    return {
-        "index": index,
-        "name": name,
-        "inputs": inputs,
-        "classes": network.classes,
-        "input_fraction": fraction,
-        "weight_bits": layer.weight_bits,
-        "weight_fraction": weight_fraction,
-        "activation_shift": shift,
-        "loss": learning.loss,
-        "feedback": learning.feedback,
-        "rate_shift": rate_shift,
-        "margin": learning.margin if layer.margin is None else layer.margin,
-        "error_shift": learning.error_shift,
-        "rounding": learning.rounding,
-        "weight_seed": stream_seed(network.seed, index, Purpose.WEIGHT),
-        "classifier_seed": stream_seed(network.seed, index, Purpose.CLASSIFIER),
-        "rounding_seed": stream_seed(network.seed, index, Purpose.ROUNDING),
-    }
+    return kind(
+        index=index,
+        name=f"layer{index}" if index < len(network.layers) else "readout",
+        inputs=inputs,
+        classes=network.classes,
+        input_fraction=fraction,
+        weight_bits=layer.weight_bits,
+        weight_fraction=weight_fraction,
+        activation_shift=shift,
+        loss=learning.loss,
+        feedback=learning.feedback,
+        rate_shift=rate_shift,
+        margin=learning.margin if layer.margin is None else layer.margin,
+        error_shift=learning.error_shift,
+        rounding=learning.rounding,
+        weight_seed=stream_seed(network.seed, index, Purpose.WEIGHT),
+        classifier_seed=stream_seed(network.seed, index, Purpose.CLASSIFIER),
+        rounding_seed=stream_seed(network.seed, index, Purpose.ROUNDING),
+        **own,
+    )
