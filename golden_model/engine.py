@@ -66,6 +66,26 @@ class GoldenEngine:
         scores = layer.scores
         self._results.append(Result(predicted=int(scores.argmax()), scores=scores.astype(np.int64)))
 
+    def send_many(self, samples: NDArray[np.uint8], labels: NDArray[np.integer]) -> None:
+        """Send labelled samples of shape ``[n, inputs]``, one after the other, and sooner.
+
+        Since nothing comes back from above, a layer learns them all before the next one sees any.
+        """
+        numbers: NDArray[np.int64] = labels.astype(np.int64)
+        changed = np.zeros(len(labels), np.bool_)
+        x: NDArray[np.generic] = samples
+        for layer in self._layers:
+            learnt = layer.send_many(x, numbers)
+            changed |= learnt.changed
+            x = learnt.activations
+        self.changed += int(changed.sum())
+        self._results += [
+            Result(predicted=predicted, scores=scores)
+            for predicted, scores in zip(
+                learnt.scores.argmax(axis=1).tolist(), learnt.scores, strict=True
+            )
+        ]
+
     def results(self) -> list[Result]:
         """Results of all samples sent since the last call, in order."""
         results, self._results = self._results, []

@@ -1,6 +1,7 @@
 """Layers of the golden model: weights, registers and counters, and the last sample's values."""
 
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,34 @@ class LayerTrace:
     pending: bool
 
 
+class Learnt(NamedTuple):
+    """What a layer made of many samples.
+
+    Members
+    -------
+    activations, scores
+        Shapes ``[n, outputs]``, which is ``[n, 0]`` for the readout, and ``[n, classes]``.
+    changed
+        Whether a sample's error was not all 0, shape ``[n]``.
+    """
+
+    activations: NDArray[np.int32]
+    scores: NDArray[np.int64]
+    changed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, layer: DenseFormat, samples: int) -> Self:
+        """Nothing learnt yet."""
+        outputs = 0 if isinstance(layer, ReadoutFormat) else layer.outputs
+        return cls(
+            activations=np.zeros((samples, outputs), np.int32),
+            scores=np.zeros((samples, layer.classes), np.int64),
+            changed=np.zeros(samples, np.bool_),
+        )
+
+
+UNLABELLED = -1
+"""Stands for a label among numbers, where a sample has none."""
 GATHERED = 16384
 """From so many weights on a layer reads and changes only the rows of inputs that are not 0."""
 LOOK_EVERY = 16
@@ -124,6 +153,15 @@ class DenseLayer:
         self._error, self._gradient = error, self._gradient_of(error)
         self._update()
         return True
+
+    def send_many(self, samples: NDArray[np.generic], labels: NDArray[np.int64]) -> Learnt:
+        """Send samples of shape ``[n, inputs]``, one after the other; see `UNLABELLED`."""
+        learnt = Learnt.of(self.format, len(labels))
+        for number, (x, label) in enumerate(zip(samples, labels.tolist(), strict=True)):
+            learnt.changed[number] = self.send(x, None if label == UNLABELLED else label)
+            learnt.activations[number] = self.activations
+            learnt.scores[number] = self.scores
+        return learnt
 
     def _error_of(self, label: int) -> Exact:
         layer, margin = self.format, self._registers[Register.MARGIN]

@@ -173,8 +173,11 @@ def _one_epoch(
             images = samples.reshape(-1, *image)
             images[flips[chunk]] = images[flips[chunk], :, ::-1]
             samples = images.reshape(len(chunk), -1)
-        for sample, label in zip(samples, data.y_train[chunk].tolist(), strict=True):
-            learner.send(sample, label)
+        if isinstance(learner, GoldenEngine):
+            learner.send_many(samples, data.y_train[chunk])
+        else:
+            for sample, label in zip(samples, data.y_train[chunk].tolist(), strict=True):
+                learner.send(sample, label)
         learner.results()
         advance(len(chunk))
 

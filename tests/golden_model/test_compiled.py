@@ -76,6 +76,30 @@ def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, ro
         assert (np.abs(plain.read_weights(0)) >= limit - 1).any(), "nothing saturated"
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_samples_in_chunks_are_samples_one_by_one(compiled):
+    described = formats(Loss.PAIRWISE_HINGE, Feedback.SYMMETRIC, 16, readout=True)
+    alone, many = GoldenEngine(described), GoldenEngine(described, compiled=compiled)
+    chance = np.random.default_rng(2)
+    samples = chance.integers(0, 256, (70, 700)).astype(np.uint8)
+    labels = chance.integers(5, size=70).astype(np.uint8)
+    for sample, label in zip(samples, labels.tolist(), strict=True):
+        alone.send(sample, label)
+    many.send_many(samples[:40], labels[:40])
+    many.send_many(samples[40:], labels[40:])
+    for wanted, found in zip(alone.results(), many.results(), strict=True):
+        assert wanted.predicted == found.predicted
+        assert np.array_equal(wanted.scores, found.scores)
+    assert alone.changed == many.changed > 20
+    for layer in described.layers:
+        assert np.array_equal(alone.read_weights(layer.index), many.read_weights(layer.index))
+        for counter in Counter:
+            number = layer.index, counter
+            assert alone.read_register(*number) == many.read_register(*number), number
+    for wanted, found in zip(alone.traces(), many.traces(), strict=True):
+        assert np.array_equal(wanted.gradient, found.gradient)
+
+
 def test_written_weights_are_used():
     described = formats(Loss.HINGE, Feedback.SYMMETRIC, 16, readout=True)
     plain, compiled = GoldenEngine(described), GoldenEngine(described, compiled=True)

@@ -255,9 +255,9 @@ class Recorder(GoldenEngine):
         super().__init__(formats)
         self.sent: list[np.ndarray] = []
 
-    def send(self, sample: np.ndarray, label: int | None = None) -> None:
-        self.sent.append(sample.copy())
-        super().send(sample, label)
+    def send_many(self, samples: np.ndarray, labels: np.ndarray) -> None:
+        self.sent += [*samples.copy()]
+        super().send_many(samples, labels)
 
 
 def test_half_of_the_images_are_mirrored() -> None:
