@@ -22,6 +22,8 @@ from sim.netlist import TOP, to_verilog
 BUILD_ARGUMENTS = ["-Wno-lint", "--output-split", "0"]
 """Generated text is no matter of style: widths differ and cases are left out on purpose. And it is
 compiled in one piece, since the wheel is set up for no compiler's precompiled headers."""
+OPTIMISATION = os.environ.get("LOAM_CXX_OPTIMISATION", "-Os")
+"""Of simulators; tests name -O0, since most designs take longer to compile than to run."""
 LOG_TAIL = 60
 """Lines of a log that a failure shows."""
 
@@ -89,7 +91,9 @@ def run_design(
     """Run all tests of a bench on one configuration, with `extra` environment variables."""
     verilog = to_verilog(bench.designs[design]())
     folder = BUILD.resolve() / "benches" / bench.name / (design + "-waves" * waves)
-    environment = {**tools_on_path(), DESIGN_VARIABLE: design, **(extra or {})}
+    # Verilator's makefile takes its own setting of a variable, if not make's command line.
+    optimised = {"MAKEFLAGS": f" -- OPT_FAST={OPTIMISATION}"}
+    environment = {**tools_on_path(), **optimised, DESIGN_VARIABLE: design, **(extra or {})}
     with alone(folder), _environment(environment):
         tests = _build_and_test(bench, verilog, folder, waves=waves)
     return Outcome(design=design, tests=tests, waveform=folder / "dump.vcd" if waves else None)
@@ -123,7 +127,8 @@ def _build(runner: Any, verilog: str, folder: Path, depth: int, *, waves: bool) 
     # a waveform should have them all.
     visible = [] if waves else ["--no-public-flat-rw", "--public-depth", str(depth)]
     arguments = [*BUILD_ARGUMENTS, *visible]
-    stamp = hashlib.sha256("\0".join([verilog, *compiler(), *arguments]).encode()).hexdigest()
+    recipe = [verilog, *compiler(), *arguments, OPTIMISATION]
+    stamp = hashlib.sha256("\0".join(recipe).encode()).hexdigest()
     built = folder / "built"
     if built.exists() and built.read_text(encoding="utf-8") == stamp:
         runner.waves = waves

@@ -46,7 +46,7 @@ MATRICES = {
         folding(pe=1, simd=2, skip_zeros=True, single_port=True, learns=False),
     ),
 }
-SWEEPS = 11
+SWEEPS = 9
 
 BENCH = Bench(
     module=__name__,

@@ -22,7 +22,7 @@ from tests.hdl.simulated_core import run_core
 
 CASES = 208
 INFERENCE_CASES = 24
-SAMPLES = 6
+SAMPLES = 5
 
 
 def random_network(chance: random.Random) -> FormattedNetwork:
