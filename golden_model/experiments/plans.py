@@ -59,6 +59,7 @@ class _Family:
     name: str
     shape: tuple[int, ...]
     epochs: int
+    batch: int = 50
     data: dict[str, str] = field(
         default_factory=lambda: {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
     )
@@ -74,6 +75,7 @@ class _Family:
                 data=data,
                 settings=Settings(inputs=IMAGE, hidden=hidden),
                 epochs=self.epochs,
+                batch=self.batch,
             )
             apart = replace(
                 together,
@@ -89,7 +91,7 @@ class _Family:
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),
     _Family(name="wide", shape=(256, 256), epochs=10),
-    _Family(name="deep", shape=(500, 500, 500), epochs=4),
+    _Family(name="deep", shape=(500, 500, 500), epochs=4, batch=100),
 )
 PLANS: dict[str, Plan | IntegerPlan] = {
     **{plan.name: plan for family in _FAMILIES for plan in family.plans()},

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from golden_model.reference.losses import Real
 
@@ -25,10 +26,13 @@ class Linear(Protocol):
     input_shape: Shape
     output_shape: Shape
 
-    def forward(self, x: Real) -> Real:
-        """``W x + b``."""
+    def look(self, x: Real) -> Real:
+        """What each output sees of the inputs, shape ``[..., taps]``."""
 
-    def gradients(self, x: Real, error: Real) -> tuple[Real, Real]:
+    def sums(self, seen: Real) -> Real:
+        """``W x + b`` of what was seen."""
+
+    def gradients(self, seen: Real, error: Real) -> tuple[Real, Real]:
         """Of weights and bias, summed over the samples, for an error at the output."""
 
     def back(self, error: Real, weights: Real) -> Real:
@@ -52,13 +56,17 @@ class DenseMap:
         self.weights = uniform(random, (prod(input_shape), units))
         self.bias: Real = np.zeros(units, np.float32)
 
-    def forward(self, x: Real) -> Real:
+    def look(self, x: Real) -> Real:
         """See `Linear`."""
-        return x.reshape(len(x), -1) @ self.weights + self.bias
+        return x.reshape(len(x), -1)
 
-    def gradients(self, x: Real, error: Real) -> tuple[Real, Real]:
+    def sums(self, seen: Real) -> Real:
         """See `Linear`."""
-        return x.reshape(len(x), -1).T @ error, error.sum(axis=0)
+        return seen @ self.weights + self.bias
+
+    def gradients(self, seen: Real, error: Real) -> tuple[Real, Real]:
+        """See `Linear`."""
+        return seen.T @ error, error.sum(axis=0)
 
     def back(self, error: Real, weights: Real) -> Real:
         """See `Linear`."""
@@ -88,14 +96,25 @@ class ConvMap:
         self.weights = uniform(random, (kernel * kernel * channels, filters))
         self.bias: Real = np.zeros(filters, np.float32)
 
-    def forward(self, x: Real) -> Real:
-        """See `Linear`."""
-        return self._windows(x) @ self.weights + self.bias
+    def look(self, x: Real) -> Real:
+        """See `Linear`; shape ``[n, height, width, taps]``."""
+        windows = sliding_window_view(x, (self.kernel, self.kernel), axis=(1, 2))
+        # Channels come out before the window's rows and columns.
+        ordered = windows.transpose(0, 1, 2, 4, 5, 3)
+        return np.ascontiguousarray(ordered).reshape(*ordered.shape[:3], -1)
 
-    def gradients(self, x: Real, error: Real) -> tuple[Real, Real]:
+    def sums(self, seen: Real) -> Real:
         """See `Linear`."""
-        windows, flat = self._windows(x), error.reshape(-1, error.shape[-1])
-        return windows.reshape(len(flat), -1).T @ flat, flat.sum(axis=0)
+        # As one matrix: a stack of them is multiplied one by one.
+        sums = seen.reshape(-1, seen.shape[-1]) @ self.weights
+        sums += self.bias
+        return sums.reshape(*seen.shape[:-1], -1)
+
+    def gradients(self, seen: Real, error: Real) -> tuple[Real, Real]:
+        """See `Linear`."""
+        flat = error.reshape(-1, error.shape[-1])
+        ones = np.ones(len(flat), error.dtype)
+        return seen.reshape(len(flat), -1).T @ flat, ones @ flat
 
     def back(self, error: Real, weights: Real) -> Real:
         """See `Linear`."""
@@ -106,13 +125,6 @@ class ConvMap:
             for column in range(self.kernel):
                 x[:, row : row + height, column : column + width] += taps[:, :, :, row, column]
         return x
-
-    def _windows(self, x: Real) -> Real:
-        """Shape ``[n, height, width, taps]``."""
-        windows = sliding_window_view(x, (self.kernel, self.kernel), axis=(1, 2))
-        # Channels come out before the window's rows and columns.
-        ordered = windows.transpose(0, 1, 2, 4, 5, 3)
-        return np.ascontiguousarray(ordered).reshape(*ordered.shape[:3], -1)
 
 
 def uniform(random: np.random.Generator, shape: Shape) -> Real:
@@ -127,16 +139,17 @@ class Passage:
 
     Members
     -------
-    x, active, places, kept
-        What came in; which outputs of the ReLU are above 0; which of each window is the largest,
-        with pooling; what dropout kept, scaled, if it was on.
+    seen, active, winners, kept
+        What the linear map saw; which outputs of ReLU and pooling are above 0; with pooling, for
+        each corner of the windows, whether it is the one that won; what dropout kept, scaled, if it
+        was on.
     output
         What went out.
     """
 
-    x: Real
-    active: Real
-    places: Real | None
+    seen: Real
+    active: NDArray[np.bool_]
+    winners: list[NDArray[np.bool_]]
     kept: Real | None
     output: Real
 
@@ -161,42 +174,45 @@ class Block:
 
     def forward(self, x: Real, random: np.random.Generator | None = None) -> Passage:
         """The block's answer; with `random` activations are dropped."""
-        sums = self.linear.forward(x)
-        output, places = np.maximum(sums, 0), None
+        seen = self.linear.look(x)
+        output = self.linear.sums(seen)
+        np.maximum(output, 0, out=output)
+        winners: list[NDArray[np.bool_]] = []
         if self.pool:
-            output, places = _pool(output)
-        kept = None
+            output, winners = _pool(output)
+        active, kept = output > 0, None
         if random is not None and self.dropout:
             survives = random.random(output.shape, np.float32) >= self.dropout
             kept = survives.astype(output.dtype) / (1 - self.dropout)
             output = output * kept
-        return Passage(x, (sums > 0).astype(sums.dtype), places, kept, output)
+        return Passage(seen, active, winners, kept, output)
 
     def error_of_sums(self, passage: Passage, error: Real) -> Real:
         """The error at the linear map's output, for one at the block's output."""
         if passage.kept is not None:
             error = error * passage.kept
-        if passage.places is not None:
-            error = _unpool(error, passage.places, passage.active.shape)
-        return error * passage.active
+        error = error * passage.active
+        if not passage.winners:
+            return error
+        whole = np.zeros((len(error), *self.linear.output_shape), error.dtype)
+        for corner, won in zip(_corners(whole), passage.winners, strict=True):
+            np.multiply(error, won, out=corner)
+        return whole
 
 
-def _pool(x: Real) -> tuple[Real, Real]:
-    """Largest of each 2 x 2 window, and one-hot which: the first one on a tie."""
-    n, height, width, channels = x.shape
-    cut = x[:, : height // 2 * 2, : width // 2 * 2]
-    windows = cut.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 5, 2, 4)
-    flat = windows.reshape(*windows.shape[:4], 4)
-    winner = flat.argmax(axis=-1)
-    return flat.max(axis=-1), np.eye(4, dtype=x.dtype)[winner]
+def _corners(x: Real) -> list[Real]:
+    """Of all 2 x 2 windows the places of the same corner, row by row."""
+    height, width = (size // 2 * 2 for size in x.shape[1:3])
+    return [x[:, row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)]
 
 
-def _unpool(error: Real, places: Real, shape: Shape) -> Real:
-    """Each error to the place of its winner."""
-    n, height, width, channels = shape
-    spread = (error[..., None] * places).reshape(*error.shape, 2, 2).transpose(0, 1, 4, 2, 5, 3)
-    whole = np.zeros(shape, error.dtype)
-    whole[:, : height // 2 * 2, : width // 2 * 2] = spread.reshape(
-        n, height // 2 * 2, width // 2 * 2, channels
-    )
-    return whole
+def _pool(x: Real) -> tuple[Real, list[NDArray[np.bool_]]]:
+    """Largest of each 2 x 2 window, and for each corner where it is that: the first on a tie."""
+    corners = _corners(x)
+    largest = np.maximum(np.maximum(*corners[:2]), np.maximum(*corners[2:]))
+    winners: list[NDArray[np.bool_]] = []
+    taken = np.zeros(largest.shape, np.bool_)
+    for corner in corners:
+        winners.append((corner == largest) & ~taken)
+        taken |= winners[-1]
+    return largest, winners

@@ -79,15 +79,25 @@ class Adam:
 
     def step(self, number: int, parameter: Real, gradient: Real) -> None:
         """Change `parameter`, whose number must stay its own, in place."""
-        zero = np.zeros_like(parameter)
-        first, second, count = self.moments.get(number, (zero, zero, 0))
-        first = self.decays[0] * first + (1 - self.decays[0]) * gradient
-        second = self.decays[1] * second + (1 - self.decays[1]) * gradient**2
+        if number not in self.moments:
+            self.moments[number] = np.zeros_like(parameter), np.zeros_like(parameter), 0
+        first, second, count = self.moments[number]
         count += 1
         self.moments[number] = first, second, count
-        unbiased = first / (1 - self.decays[0] ** count)
-        spread = np.sqrt(second / (1 - self.decays[1] ** count))
-        parameter -= (self.rate * unbiased / (spread + 1e-8)).astype(parameter.dtype)
+        # In place: with large layers new arrays take longer than the arithmetic.
+        scratch = (1 - self.decays[0]) * gradient
+        first *= self.decays[0]
+        first += scratch
+        np.multiply(gradient, gradient, out=scratch)
+        scratch *= 1 - self.decays[1]
+        second *= self.decays[1]
+        second += scratch
+        np.divide(second, 1 - self.decays[1] ** count, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        scratch += 1e-8
+        np.divide(first, scratch, out=scratch)
+        scratch *= self.rate / (1 - self.decays[0] ** count)
+        parameter -= scratch
 
 
 class ReferenceNetwork:
@@ -169,18 +179,19 @@ class ReferenceNetwork:
         for block in self.blocks:
             passages.append(block.forward(x, random))
             x = passages[-1].output
-        _, error = self._loss(self.readout.forward(x), labels)
+        seen = self.readout.look(x)
+        _, error = self._loss(self.readout.sums(seen), labels)
         errors, own = self.method.errors(passages, self.readout, error, labels)
         found: dict[int, tuple[Real, Real]] = {}
         for number, block in enumerate(self.blocks):
             if number in self.learning:
                 sums = block.error_of_sums(passages[number], errors[number])
-                weights, bias = block.linear.gradients(passages[number].x, sums)
+                weights, bias = block.linear.gradients(passages[number].seen, sums)
                 found[2 * number] = block.linear.weights, weights
                 found[2 * number + 1] = block.linear.bias, bias
         last = len(self.blocks)
         if last in self.learning:
-            weights, bias = self.readout.gradients(x, error)
+            weights, bias = self.readout.gradients(seen, error)
             found[2 * last] = self.readout.weights, weights
             found[2 * last + 1] = self.readout.bias, bias
         for number, (parameter, gradient) in enumerate(
@@ -206,7 +217,7 @@ class ReferenceNetwork:
         for number, block in enumerate(self.blocks):
             x = block.forward(x).output
             scores.append(self.method.scores(number, x))
-        return [*scores, self.readout.forward(x)]
+        return [*scores, self.readout.sums(self.readout.look(x))]
 
     def _real(self, samples: NDArray[np.uint8]) -> Real:
         return (samples / np.float32(INPUT_ONE)).reshape(len(samples), *self.settings.inputs)

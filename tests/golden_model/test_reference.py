@@ -51,7 +51,7 @@ def total_loss(made, x, labels, block):
         x = part.forward(x).output
         if number == block:
             return made._loss(made.method.scores(number, x), labels)[0].sum()
-    return made._loss(made.readout.forward(x), labels)[0].sum()
+    return made._loss(made.readout.sums(made.readout.look(x)), labels)[0].sum()
 
 
 def differences(loss, parameter, chance, count=25):
@@ -193,7 +193,7 @@ def test_pooling_takes_the_largest_of_each_window():
     made = network(CONV, method=MethodName.BACKPROPAGATION)
     x, _ = batch(CONV)
     block = made.blocks[0]
-    sums = np.maximum(block.linear.forward(x), 0)
+    sums = np.maximum(block.linear.sums(block.linear.look(x)), 0)
     pooled = block.forward(x).output
     for row, column in np.ndindex(pooled.shape[1:3]):
         window = sums[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
@@ -207,7 +207,7 @@ def test_a_convolution_is_the_sum_that_it_says():
     for row, column in np.ndindex(4, 5):
         window = x[0, row : row + 2, column : column + 2]
         wanted = np.tensordot(window, weights, axes=3)
-        assert np.allclose(conv.forward(x)[0, row, column], wanted, atol=1e-5)
+        assert np.allclose(conv.sums(conv.look(x))[0, row, column], wanted, atol=1e-5)
 
 
 def test_a_kernel_that_does_not_fit_is_named():
