@@ -4,6 +4,7 @@ It is optional, `pip install -e '.[fast]'`, and stands apart: :mod:`golden_model
 judge, and tests hold these layers to it, every weight and every trace.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from golden_model.draws import classifier as draw_classifier
 from golden_model.layers import UNLABELLED, DenseLayer, Learnt, ReadoutLayer
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, ReadoutFormat
+from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
 from golden_model.spec.network import Loss, Rounding
 from golden_model.spec.random import XORSHIFT
@@ -90,6 +91,21 @@ class Dithering(NamedTuple):
     state: NDArray[np.uint32]
 
 
+def constants_of(layer: DenseFormat, registers: Mapping[Register | Counter, int]) -> Constants:
+    """As the registers stand."""
+    return Constants(
+        activation_shift=layer.activation_shift,
+        loss=LOSS_NUMBERS[layer.loss],
+        error_shift=layer.error_shift,
+        margin=registers[Register.MARGIN],
+        rate_shift=registers[Register.RATE_SHIFT] + layer.rate_offset,
+        limit=1 << (layer.weight_bits - 1),
+        learns=bool(registers[Register.LEARN]),
+        trained=isinstance(layer, ReadoutFormat),
+        stochastic=layer.rounding is Rounding.STOCHASTIC,
+    )
+
+
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def find_live(x: Narrow, live: Integers) -> int:
     """Lists the inputs that are not 0 and says how many there are."""
@@ -140,7 +156,7 @@ def judge(scores: Integers, label: int, constants: Constants, error: Integers) -
             distance = margin - scores[c] if c == label else margin + scores[c]
             size = 1 if distance > 0 else 0
             if constants.loss == SQUARED:
-                size = min(max(distance, 0) >> constants.error_shift, ERROR_MAX)
+                size = min(int(max(distance, 0)) >> constants.error_shift, ERROR_MAX)
         error[c] = -size if c == label else size
         wrong |= size != 0
     if constants.loss == PAIRWISE:
@@ -286,13 +302,13 @@ class CompiledLayer(DenseLayer):
         return learnt
 
     def _run(self, samples: NDArray[np.generic], labels: Integers) -> tuple[Learnt, LastValues]:
-        learnt, values = Learnt.of(self.format, len(labels)), self._values()
+        learnt, values = self._nothing_learnt(labels), self._values()
         dither = self._dither
         none = np.zeros((0, 0), np.uint32), np.zeros(1, np.uint32)
         learn(
             samples.astype(np.int32),
             labels,
-            self._constants(),
+            constants_of(self.format, self._registers),
             self._matrices,
             Dithering(*((dither.places, dither.state) if dither else none)),
             self._columns,
@@ -300,6 +316,9 @@ class CompiledLayer(DenseLayer):
             learnt,
         )
         return learnt, values
+
+    def _nothing_learnt(self, labels: Integers) -> Learnt:
+        return Learnt.of(self.format, len(labels), h=np.int32, score=np.int64)
 
     def _values(self) -> Values:
         layer = self.format
@@ -311,20 +330,6 @@ class CompiledLayer(DenseLayer):
             accumulators=np.zeros(layer.units, np.int64),
             error=np.zeros(layer.classes, np.int64),
             gradient=np.zeros(layer.units, np.int64),
-        )
-
-    def _constants(self) -> Constants:
-        layer, registers = self.format, self._registers
-        return Constants(
-            activation_shift=layer.activation_shift,
-            loss=LOSS_NUMBERS[layer.loss],
-            error_shift=layer.error_shift,
-            margin=registers[Register.MARGIN],
-            rate_shift=registers[Register.RATE_SHIFT] + layer.rate_offset,
-            limit=1 << (layer.weight_bits - 1),
-            learns=bool(registers[Register.LEARN]),
-            trained=isinstance(layer, ReadoutFormat),
-            stochastic=layer.rounding is Rounding.STOCHASTIC,
         )
 
     def outputs_of(self, samples: Exact) -> tuple[Exact, Exact]:

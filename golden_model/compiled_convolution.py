@@ -18,6 +18,7 @@ from golden_model.compiled import (
     Matrices,
     Narrow,
     accumulate,
+    constants_of,
     find_live,
     judge,
 )
@@ -218,7 +219,7 @@ class CompiledConvolution(CompiledLayer, ConvLayer):
 
     def _run(self, samples: NDArray[np.generic], labels: Integers) -> tuple[Learnt, Maps]:
         layer = self.format
-        learnt, maps = Learnt.of(layer, len(labels)), self._maps()
+        learnt, maps = self._nothing_learnt(labels), self._maps()
         shape = Shape(
             places=layer.map_shape,
             kernel=layer.kernel,
@@ -230,7 +231,7 @@ class CompiledConvolution(CompiledLayer, ConvLayer):
         learn_images(
             samples.reshape(-1, *layer.image).astype(np.int32),
             labels,
-            self._constants(),
+            constants_of(layer, self._registers),
             shape,
             self._matrices,
             self._columns,

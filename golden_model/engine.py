@@ -79,11 +79,10 @@ class GoldenEngine:
             changed |= learnt.changed
             x = learnt.activations
         self.changed += int(changed.sum())
+        predicted, scores = learnt.scores.argmax(axis=1), learnt.scores.astype(np.int64)
         self._results += [
-            Result(predicted=predicted, scores=scores)
-            for predicted, scores in zip(
-                learnt.scores.argmax(axis=1).tolist(), learnt.scores, strict=True
-            )
+            Result(predicted=answer, scores=row)
+            for answer, row in zip(predicted.tolist(), scores, strict=True)
         ]
 
     def results(self) -> list[Result]:

@@ -1,7 +1,7 @@
 """Layers of the golden model: weights, registers and counters, and the last sample's values."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,17 +62,19 @@ class Learnt(NamedTuple):
         Whether a sample's error was not all 0, shape ``[n]``.
     """
 
-    activations: NDArray[np.int32]
-    scores: NDArray[np.int64]
+    activations: NDArray[Any]
+    scores: NDArray[Any]
     changed: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, layer: DenseFormat, samples: int) -> Self:
-        """Nothing learnt yet."""
+    def of(
+        cls, layer: DenseFormat, samples: int, *, h: type = np.float64, score: type = np.float64
+    ) -> Self:
+        """Nothing learnt yet; numbers are kept in the types given."""
         outputs = 0 if isinstance(layer, ReadoutFormat) else layer.outputs
         return cls(
-            activations=np.zeros((samples, outputs), np.int32),
-            scores=np.zeros((samples, layer.classes), np.int64),
+            activations=np.zeros((samples, outputs), h),
+            scores=np.zeros((samples, layer.classes), score),
             changed=np.zeros(samples, np.bool_),
         )
 

@@ -7,7 +7,7 @@ losses, margins, rates and the order of samples.
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.engine import GoldenEngine, LayerKinds
+from golden_model.engine import GoldenEngine, LayerKinds, can_compile
 from golden_model.layers import DenseLayer, ReadoutLayer
 from golden_model.rule import Exact
 from golden_model.spec.control import Register
@@ -52,7 +52,15 @@ class FloatTwin(GoldenEngine):
         super().__init__(formats)
 
     def _kinds(self) -> LayerKinds:
-        return {DenseFormat: FloatLayer, ReadoutFormat: FloatReadout}
+        if not can_compile():
+            return {DenseFormat: FloatLayer, ReadoutFormat: FloatReadout}
+        # Imported here because numba is optional, and takes a second.
+        from golden_model.reference.compiled_twin import (  # noqa: PLC0415
+            CompiledFloatLayer,
+            CompiledFloatReadout,
+        )
+
+        return {DenseFormat: CompiledFloatLayer, ReadoutFormat: CompiledFloatReadout}
 
     def scores(self, samples: NDArray[np.uint8]) -> list[NDArray[np.number]]:
         """Each layer's scores of many samples at once, not rounded; learns and counts nothing."""

@@ -1,11 +1,15 @@
 """The rule in real numbers, against the integers with so many bits that nothing is lost."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from golden_model.data import load_data
-from golden_model.engine import GoldenEngine
+from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Loss
 from golden_model.spec.toml import load_network
 from golden_model.training import train
 
@@ -35,3 +39,21 @@ def test_it_learns_as_well_and_without_rounding() -> None:
     assert not np.array_equal(twin._layers[0]._weights, np.round(twin._layers[0]._weights))
     scores = twin.scores(data.x_test[:5])[0]
     assert scores.shape == (5, 10)
+
+
+@pytest.mark.skipif(not can_compile(), reason="numba is not installed")
+@pytest.mark.parametrize("loss", Loss)
+def test_compiled_loops_are_the_plain_ones_but_for_the_order_of_sums(loss: Loss) -> None:
+    learning = replace(NETWORK.learning, loss=loss)
+    formats = infer_formats(replace(NETWORK, learning=learning))
+    data = load_data("digits", NETWORK)
+    alone, many = FloatTwin(formats), FloatTwin(formats)
+    samples, labels = data.x_train[:60], data.y_train[:60]
+    for sample, label in zip(samples, labels.tolist(), strict=True):
+        alone.send(sample, label)
+    many.send_many(samples, labels)
+    assert alone.changed == many.changed > 20
+    for own, other in zip(alone._layers, many._layers, strict=True):
+        assert np.allclose(own._weights, other._weights, rtol=1e-9, atol=1e-6)
+    before = FloatTwin(formats)._layers[0]._weights
+    assert not np.allclose(many._layers[0]._weights, before, rtol=1e-9, atol=1e-6)
