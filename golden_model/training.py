@@ -8,7 +8,7 @@ from typing import Protocol, TypedDict, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset
+from golden_model.data import Dataset, mirrored_images
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
@@ -170,9 +170,7 @@ def _one_epoch(
         chunk = order[start : start + CHUNK]
         samples = data.x_train[chunk]
         if image and flips[chunk].any():
-            images = samples.reshape(-1, *image)
-            images[flips[chunk]] = images[flips[chunk], :, ::-1]
-            samples = images.reshape(len(chunk), -1)
+            samples = mirrored_images(samples, flips[chunk], image)
         if isinstance(learner, GoldenEngine):
             learner.send_many(samples, data.y_train[chunk])
         else:

@@ -1,6 +1,7 @@
 """What each experiment trains."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from golden_model.experiments.integers import INTEGER_PLANS, IntegerPlan
 from golden_model.reference.methods import MethodName
@@ -33,6 +34,8 @@ class Plan:
         Train the lowest block, freeze it, and so on; else all at once.
     decay
         The rate falls by this factor over the epochs, from step to step.
+    mirror
+        Half of the training images, others in each epoch, are mirrored.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Plan:
     batch: int = 50
     layer_by_layer: bool = False
     decay: float = 0.1
+    mirror: bool = False
 
     @property
     def stages(self) -> int:
@@ -88,6 +92,32 @@ class _Family:
         return plans
 
 
+def _convolution(data: str, title: str, settings: Settings, **how: Any) -> Plan:
+    shape = ", ".join(f"{block.kernel}x{block.kernel}x{block.units}" for block in settings.hidden)
+    return Plan(
+        name=f"{data.split('_', maxsplit=1)[0]}-conv-methods",
+        title=f"{title}: convolutions {shape}, each pooled, and a readout",
+        data=data,
+        settings=settings,
+        **how,
+    )
+
+
+def _pooled(*sizes: tuple[int, int]) -> tuple[Hidden, ...]:
+    """Convolutions of so many filters and such kernels."""
+    return tuple(Hidden(units=units, kernel=kernel, pool=True) for units, kernel in sizes)
+
+
+# The networks of mnist-conv, fashion-conv and cifar10-conv.
+_GREY = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (64, 3)), regions=1)
+_COLOURED = Settings(inputs=(32, 32, 3), hidden=_pooled((64, 5), (48, 3)), regions=2)
+_TWO = (MethodName.BACKPROPAGATION, MethodName.LOCAL)
+_CONVOLUTIONS = (
+    _convolution("mnist", "MNIST", _GREY, methods=_TWO, epochs=4),
+    _convolution("fashion_mnist", "Fashion-MNIST", _GREY, methods=_TWO, epochs=4),
+    _convolution("cifar10_half", "CIFAR-10, half set", _COLOURED, epochs=6, mirror=True),
+    _convolution("svhn", "SVHN", _COLOURED, epochs=3),
+)
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),
     _Family(name="wide", shape=(256, 256), epochs=10),
@@ -95,6 +125,7 @@ _FAMILIES = (
 )
 PLANS: dict[str, Plan | IntegerPlan] = {
     **{plan.name: plan for family in _FAMILIES for plan in family.plans()},
+    **{plan.name: plan for plan in _CONVOLUTIONS},
     **INTEGER_PLANS,
 }
 """By name, in the order of the report."""

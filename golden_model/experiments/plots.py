@@ -12,9 +12,10 @@ import numpy as np
 
 from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import Plan
-from golden_model.experiments.runs import Run, result_file
+from golden_model.experiments.runs import SHOWN_UNITS, Run, result_file
 
 DPI = 110
+RGB = 3
 SHOWN = ("local", "backpropagation")
 """Methods whose first weights are shown."""
 
@@ -83,17 +84,14 @@ def draw_units(plan: Plan, folder: Path, file: Path) -> bool:
         for method in SHOWN
         if (path := result_file(plan, method, plan.seeds[0], folder).with_suffix(".npz")).exists()
     }
-    side = int(np.sqrt(plan.settings.inputs[0]))
-    if not kept or side * side != plan.settings.inputs[0]:
+    if not kept or not (shape := _picture_shape(plan)):
         return False
     figure, rows = plt.subplots(
         len(kept), 2, figsize=(9, 4.2 * len(kept)), squeeze=False, layout="constrained"
     )
     for (pictures, bars), (method, arrays) in zip(rows, kept.items(), strict=True):
-        tiles = arrays["weights"].astype(np.float32).T.reshape(5, 5, side, side)
-        mosaic = tiles.transpose(0, 2, 1, 3).reshape(5 * side, 5 * side)
-        limit = np.abs(mosaic).max()
-        pictures.imshow(mosaic, cmap="RdBu", vmin=-limit, vmax=limit)
+        mosaic = _mosaic(arrays["weights"].astype(np.float32), shape)
+        pictures.imshow(mosaic, cmap="RdBu", vmin=0, vmax=1)
         pictures.set(title=f"{method}: weights of 25 units", xticks=[], yticks=[])
         edges = np.arange(plan.settings.classes + 1) / plan.settings.classes + 0.05
         for when in ("before", "after"):
@@ -107,3 +105,22 @@ def draw_units(plan: Plan, folder: Path, file: Path) -> bool:
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
     return True
+
+
+def _picture_shape(plan: Plan) -> tuple[int, int, int] | None:
+    """Height, width and channels of a unit's weights; None if they are no image."""
+    inputs, kernel = plan.settings.inputs, plan.settings.hidden[0].kernel
+    if kernel:
+        return kernel, kernel, inputs[2]
+    side = int(np.sqrt(inputs[0]))
+    return (side, side, 1) if side * side == inputs[0] else None
+
+
+def _mosaic(weights: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Weights of 25 units side by side, 0.5 for 0; of three channels in colours."""
+    across = int(np.sqrt(SHOWN_UNITS))
+    tiles = weights.T.reshape(across, across, *shape)
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)))
+    mosaic = tiles.transpose(0, 2, 1, 3, 4).reshape(across * (shape[0] + 1), -1, shape[2])
+    scaled: np.ndarray = 0.5 + mosaic / np.abs(mosaic).max() / 2
+    return scaled if shape[2] == RGB else scaled[..., 0]

@@ -69,6 +69,7 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
         f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{each}, batches of"
         f" {plan.batch}, Adam from {settings['rate']} down to a {1 / plan.decay:.0f}th of it, loss"
         f" {settings['loss']}, dropout {settings['dropout']},"
+        f"{_images(plan)}"
         f" seeds {', '.join(map(str, plan.seeds))}.\n"
     )
     blocks = len(plan.settings.hidden)
@@ -85,6 +86,12 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
     units = folder / f"{plan.name}-units.png"
     if draw_units(plan, folder, units):
         yield f"![First weights and tuning]({folder.name}/{units.name})\n"
+
+
+def _images(plan: Plan) -> str:
+    across = plan.settings.regions
+    regions = f" local classifiers on {across} x {across} regions," if across else ""
+    return regions + " images mirrored at random," * plan.mirror
 
 
 def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, load_data
+from golden_model.data import Dataset, load_data, mirrored_images
 from golden_model.experiments.integers import Errors, IntegerPlan, run_integers
 from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
@@ -17,6 +17,9 @@ from golden_model.reference.network import ReferenceNetwork, Settings
 from golden_model.spec.network import Dense, Network
 
 Advance = Callable[[int], None]
+SHOWN_UNITS = 25
+TUNED_ON = 1000
+"""Test samples by which it is judged what units answer to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
 
 def missing(plan: Plan | IntegerPlan, folder: Path) -> list[tuple[str, int]]:
     """Methods and seeds of a plan that have no result yet."""
-    pairs = [(method, seed) for method in plan.methods for seed in plan.seeds]
+    pairs = [(method, seed) for seed in plan.seeds for method in plan.methods]
     return [pair for pair in pairs if not result_file(plan, *pair, folder).exists()]
 
 
@@ -115,7 +118,7 @@ def _run_method(
         tuned = [tuning(made, data, weights) for weights in (before, None)]
         np.savez_compressed(
             pictures,
-            weights=made.blocks[0].linear.weights[:, :25].astype(np.float16),
+            weights=made.blocks[0].linear.weights[:, :SHOWN_UNITS].astype(np.float16),
             tuning_before=tuned[0],
             tuning_after=tuned[1],
         )
@@ -134,7 +137,11 @@ def _train(
             samples = order.permutation(len(data.x_train))
             for start in range(0, len(samples), plan.batch):
                 part = samples[start : start + plan.batch]
-                made.learn(data.x_train[part], data.y_train[part])
+                x = data.x_train[part]
+                if plan.mirror:
+                    flips = order.integers(0, 2, len(x)).astype(np.bool_)
+                    x = mirrored_images(x, flips, settings.inputs)
+                made.learn(x, data.y_train[part])
                 advance(len(part))
             yield test_errors(made, data)
 
@@ -163,9 +170,10 @@ def tuning(
     block = made.blocks[0]
     own = block.linear.weights
     block.linear.weights = own if weights is None else weights
-    output = block.forward(data.x_test / np.float32(255)).output
+    output = made.first_outputs(data.x_test[:TUNED_ON])
     block.linear.weights = own
-    means = np.stack([output[data.y_test == c].mean(axis=0) for c in np.unique(data.y_test)])
+    labels = data.y_test[:TUNED_ON]
+    means = np.stack([output[labels == c].mean(axis=0) for c in np.unique(labels)])
     best = means.max(axis=0)
     alive: NDArray[np.floating] = (means >= best / 2)[:, best > 0].mean(axis=0)
     return alive

@@ -13,7 +13,7 @@ from golden_model.spec.errors import SpecError
 
 INPUT_ONE = 255.0
 """A pixel's 1.0."""
-EVALUATED = 500
+EVALUATED = 100
 """Samples that are answered at a time."""
 
 
@@ -211,6 +211,16 @@ class ReferenceNetwork:
             None if column[0] is None else np.concatenate(column)
             for column in zip(*parts, strict=True)
         ]
+
+    def first_outputs(self, samples: NDArray[np.uint8]) -> Real:
+        """What the first block's units answer, of filters the mean, shape ``[n, units]``."""
+        block = self.blocks[0]
+        parts = [
+            block.forward(self._real(samples[start : start + EVALUATED])).output
+            for start in range(0, len(samples), EVALUATED)
+        ]
+        means = [part.reshape(len(part), -1, part.shape[-1]).mean(axis=1) for part in parts]
+        return np.concatenate(means)
 
     def _scores(self, x: Real) -> list[Real | None]:
         scores: list[Real | None] = []
