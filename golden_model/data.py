@@ -221,20 +221,3 @@ def _labels(place: str, y: NDArray[np.generic], classes: int) -> NDArray[np.uint
             remedy = "Number them from 0, or describe a network with more classes"
             raise SpecError(f"{place} holds {extreme}", rule, remedy)
     return y.astype(np.uint8)
-
-
-def mirrored_images(
-    samples: NDArray[np.uint8], which: NDArray[np.bool_], image: tuple[int, ...]
-) -> NDArray[np.uint8]:
-    """A copy of samples of shape ``[n, inputs]`` in which some images are mirrored.
-
-    Parameters
-    ----------
-    which
-        Shape ``[n]``.
-    image
-        Height, width and channels.
-    """
-    images = samples.reshape(-1, *image).copy()
-    images[which] = images[which, :, ::-1]
-    return images.reshape(samples.shape)

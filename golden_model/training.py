@@ -8,11 +8,12 @@ from typing import Protocol, TypedDict, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, mirrored_images
+from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
 from golden_model.spec.learner import Learner
+from golden_model.variation import Variation
 
 CHUNK = 100
 """Samples between two looks at a learner's results."""
@@ -100,7 +101,8 @@ def train(
             set_rates(learner, epoch if layer_by_layer else seen)
             before, start = _updates(learner), time.perf_counter()
             order = shuffled(learner.formats, len(data.x_train), seen)
-            _one_epoch(learner, data, order, mirrored(learner.formats, len(order), seen), advance)
+            variation = Variation.of_epoch(learner.formats.network, len(order), seen)
+            _one_epoch(learner, data, order, variation, advance)
             seconds = time.perf_counter() - start
             stage = learning[0].name if layer_by_layer else "all"
             yield EpochReport(
@@ -119,14 +121,6 @@ def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.
     It is NumPy's RandomState, whose streams are the same in every version.
     """
     return np.random.RandomState([formats.network.seed, epoch]).permutation(samples)
-
-
-def mirrored(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.bool_]:
-    """Which samples are mirrored in an epoch, drawn from seed and epoch like their order."""
-    if not formats.network.learning.mirror:
-        return np.zeros(samples, np.bool_)
-    random = np.random.RandomState([formats.network.seed, epoch, 1])
-    return random.randint(0, 2, samples).astype(np.bool_)
 
 
 def set_rates(learner: Learner, epoch: int) -> None:
@@ -162,15 +156,15 @@ def _one_epoch(
     learner: Learner,
     data: Dataset,
     order: NDArray[np.int64],
-    flips: NDArray[np.bool_],
+    variation: Variation | None,
     advance: Callable[[int], None],
 ) -> None:
-    image = learner.formats.network.image
     for start in range(0, len(order), CHUNK):
-        chunk = order[start : start + CHUNK]
+        part = slice(start, start + CHUNK)
+        chunk = order[part]
         samples = data.x_train[chunk]
-        if image and flips[chunk].any():
-            samples = mirrored_images(samples, flips[chunk], image)
+        if variation:
+            samples = variation.applied(samples, part)
         if isinstance(learner, GoldenEngine):
             learner.send_many(samples, data.y_train[chunk])
         else:

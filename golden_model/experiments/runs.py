@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, load_data, mirrored_images
+from golden_model.data import Dataset, load_data
 from golden_model.experiments.integers import Errors, IntegerPlan, run_integers
 from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import ReferenceNetwork, Settings
 from golden_model.spec.network import Dense, Network
+from golden_model.variation import mirrored_images
 
 Advance = Callable[[int], None]
 SHOWN_UNITS = 25

@@ -22,7 +22,8 @@ RATE_SHIFTS = range(0, 16)
 CONV_RATE_SHIFTS = range(0, 25)
 """A convolution's updates are sums over the places of an image."""
 
-HOST_ONLY = ("rate_schedule", "mirror")
+JITTERS = range(17)
+HOST_ONLY = ("rate_schedule", "mirror", "jitter")
 """Of the learning table, what hardware knows nothing of."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -98,6 +99,9 @@ class Learning:
     mirror
         Half of the training images, others in each epoch, are sent mirrored. The host does that,
         hardware knows nothing of it.
+    jitter
+        Training images are sent moved by up to so many pixels down or up and across, anew in each
+        epoch; their edges are repeated. The host does that too.
     """
 
     loss: Loss = Loss.HINGE
@@ -108,6 +112,7 @@ class Learning:
     error_shift: int = 4
     rounding: Rounding = Rounding.NEAREST
     mirror: bool = False
+    jitter: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", check_choice("learning.loss", self.loss, Loss))
@@ -125,6 +130,7 @@ class Learning:
         if not isinstance(self.mirror, bool):
             value = f"learning.mirror = {self.mirror!r}"
             raise SpecError(value, "it must be true or false", "Write it without quotes")
+        check_range("learning.jitter", self.jitter, JITTERS)
         check_range("learning.margin", self.margin, range(0, 2**31))
         check_range("learning.error_shift", self.error_shift, range(0, 32))
 
@@ -258,11 +264,10 @@ class Network:
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             rule = f"a network has 1 to {MAX_LAYERS} layers"
             raise SpecError(f"{len(self.layers)} layers", rule, "Write a [[layers]] table for each")
-        if self.learning.mirror and self.image is None:
-            rule = "only images can be mirrored"
-            raise SpecError(
-                "learning.mirror = true", rule, "Write inputs = [height, width, channels]"
-            )
+        if (self.learning.mirror or self.learning.jitter) and self.image is None:
+            rule = "only images can be mirrored or moved"
+            value = f"learning.{'mirror = true' if self.learning.mirror else 'jitter'}"
+            raise SpecError(value, rule, "Write inputs = [height, width, channels]")
         for index, layer in enumerate(self.layers):
             layer.check(f"layers[{index}]")
         if self.readout is not None:

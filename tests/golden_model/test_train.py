@@ -18,6 +18,7 @@ from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
 from golden_model.train import main
 from golden_model.training import accuracy, set_rates, shuffled, train
+from golden_model.variation import Variation
 from golden_model.weight_file import load_weights, save_weights
 
 NETWORK = Network(
@@ -290,5 +291,29 @@ def test_half_of_the_images_are_mirrored() -> None:
 
 
 def test_only_images_can_be_mirrored() -> None:
-    with pytest.raises(SpecError, match="only images can be mirrored"):
-        replace(NETWORK, learning=Learning(mirror=True))
+    for learning in (Learning(mirror=True), Learning(jitter=1)):
+        with pytest.raises(SpecError, match="only images can be mirrored or moved"):
+            replace(NETWORK, learning=learning)
+
+
+def test_images_are_moved_by_no_more_than_the_jitter() -> None:
+    network = replace(NETWORK, inputs=[8, 8, 1], learning=Learning(jitter=2))
+    images = np.arange(50 * 64).astype(np.uint8).reshape(50, 64)
+    variation = Variation.of_epoch(network, 50, 3)
+    assert variation is not None
+    moved = variation.applied(images[:30], slice(10, 40))
+    assert moved.shape == (30, 64)
+    assert np.array_equal(moved, variation.applied(images[:30], slice(10, 40)))
+    seen = set()
+    for before, after, (up, left) in zip(
+        images[:30].reshape(-1, 8, 8),
+        moved.reshape(-1, 8, 8),
+        variation.moves[10:40].tolist(),
+        strict=True,
+    ):
+        seen |= {up, left}
+        for row in range(8):
+            for column in range(8):
+                source = before[min(max(row + up, 0), 7), min(max(column + left, 0), 7)]
+                assert after[row, column] == source
+    assert seen == {-2, -1, 0, 1, 2}
