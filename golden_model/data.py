@@ -191,7 +191,10 @@ def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
     fitted = {}
     for part in ("train", "test"):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        fitted[f"x_{part}"] = _samples(f"{name}: x_{part}", x, network.inputs)
+        samples = _samples(f"{name}: x_{part}", x, network.inputs // (1 + network.on_off))
+        if network.on_off and network.image:
+            samples = on_off_channels(samples, network.image)
+        fitted[f"x_{part}"] = samples
         fitted[f"y_{part}"] = _labels(f"{name}: y_{part}", y, network.classes)
         if len(x) != len(y):
             value = f"{name}: x_{part} holds {len(x)} samples, y_{part} {len(y)} labels"
@@ -221,3 +224,25 @@ def _labels(place: str, y: NDArray[np.generic], classes: int) -> NDArray[np.uint
             remedy = "Number them from 0, or describe a network with more classes"
             raise SpecError(f"{place} holds {extreme}", rule, remedy)
     return y.astype(np.uint8)
+
+
+def on_off_channels(samples: NDArray[np.uint8], image: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Twice the distance of each channel from its mean over an image: above it, then below it.
+
+    A common brightness, which would drown all else in a layer's first updates, is gone, and half of
+    the result is 0.
+
+    Parameters
+    ----------
+    samples
+        Shape ``[n, height * width * channels / 2]``.
+    image
+        Height, width and channels of the result, shape ``[n, height * width * channels]``.
+    """
+    height, width, channels = image
+    images = samples.reshape(-1, height, width, channels // 2).astype(np.int16)
+    pixels = height * width
+    means = (2 * images.sum(axis=(1, 2), keepdims=True) + pixels) // (2 * pixels)
+    distances = 2 * (images - means.astype(np.int16))
+    both = np.concatenate([distances, -distances], axis=-1)
+    return both.clip(0, 255).astype(np.uint8).reshape(len(samples), -1)

@@ -36,6 +36,8 @@ class Plan:
         The rate falls by this factor over the epochs, from step to step.
     mirror
         Half of the training images, others in each epoch, are mirrored.
+    on_off
+        Images are coded as networks that say so have them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Plan:
     layer_by_layer: bool = False
     decay: float = 0.1
     mirror: bool = False
+    on_off: bool = False
 
     @property
     def stages(self) -> int:
@@ -110,13 +113,15 @@ def _pooled(*sizes: tuple[int, int]) -> tuple[Hidden, ...]:
 
 # The networks of mnist-conv, fashion-conv and cifar10-conv.
 _GREY = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (64, 3)), regions=1)
-_COLOURED = Settings(inputs=(32, 32, 3), hidden=_pooled((64, 5), (48, 3)), regions=2)
+_COLOURED = Settings(inputs=(32, 32, 6), hidden=_pooled((64, 5), (48, 3)), regions=2)
 _TWO = (MethodName.BACKPROPAGATION, MethodName.LOCAL)
 _CONVOLUTIONS = (
     _convolution("mnist", "MNIST", _GREY, methods=_TWO, epochs=4),
     _convolution("fashion_mnist", "Fashion-MNIST", _GREY, methods=_TWO, epochs=4),
-    _convolution("cifar10_half", "CIFAR-10, half set", _COLOURED, epochs=6, mirror=True),
-    _convolution("svhn", "SVHN", _COLOURED, epochs=3),
+    _convolution(
+        "cifar10_half", "CIFAR-10, half set", _COLOURED, epochs=6, mirror=True, on_off=True
+    ),
+    _convolution("svhn", "SVHN", _COLOURED, epochs=3, on_off=True),
 )
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),

@@ -117,10 +117,13 @@ def _picture_shape(plan: Plan) -> tuple[int, int, int] | None:
 
 
 def _mosaic(weights: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Weights of 25 units side by side, 0.5 for 0; of three channels in colours."""
+    """Weights of 25 units side by side, 0.5 for 0; in colours, ON channels less OFF channels."""
     across = int(np.sqrt(SHOWN_UNITS))
     tiles = weights.T.reshape(across, across, *shape)
+    if shape[2] == 2 * RGB:
+        tiles = tiles[..., :RGB] - tiles[..., RGB:]
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)))
-    mosaic = tiles.transpose(0, 2, 1, 3, 4).reshape(across * (shape[0] + 1), -1, shape[2])
+    rows = across * (shape[0] + 1)
+    mosaic = tiles.transpose(0, 2, 1, 3, 4).reshape(rows, -1, tiles.shape[-1])
     scaled: np.ndarray = 0.5 + mosaic / np.abs(mosaic).max() / 2
-    return scaled if shape[2] == RGB else scaled[..., 0]
+    return scaled if scaled.shape[2] == RGB else scaled[..., 0]

@@ -91,7 +91,11 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
 def _images(plan: Plan) -> str:
     across = plan.settings.regions
     regions = f" local classifiers on {across} x {across} regions," if across else ""
-    return regions + " images mirrored at random," * plan.mirror
+    return (
+        regions
+        + " images mirrored at random," * plan.mirror
+        + (" ON and OFF channels," * plan.on_off)
+    )
 
 
 def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Runs: one network trained by one method from one seed, and what is kept of it."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import ReferenceNetwork, Settings
-from golden_model.spec.network import Dense, Network
+from golden_model.spec.network import IMAGE_DIMENSIONS, Dense, Network
 from golden_model.variation import mirrored_images
 
 Advance = Callable[[int], None]
@@ -50,9 +51,14 @@ def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
     if isinstance(plan, IntegerPlan):
         return load_data(plan.data, plan.network_of(plan.methods[0], 1), directory)
     settings = plan.settings
-    inputs = int(np.prod(settings.inputs))
+    shape = settings.inputs
     shaped = Network(
-        name=plan.name, inputs=inputs, classes=settings.classes, layers=(Dense(units=1),)
+        name=plan.name,
+        inputs=math.prod(shape),
+        image=(shape[0], shape[1], shape[2]) if len(shape) == IMAGE_DIMENSIONS else None,
+        classes=settings.classes,
+        layers=(Dense(units=1),),
+        on_off=plan.on_off,
     )
     return load_data(plan.data, shaped, directory)
 

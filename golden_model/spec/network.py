@@ -52,6 +52,13 @@ class Rounding(StrEnum):
     STOCHASTIC = "stochastic"
 
 
+def check_flag(place: str, value: object) -> None:
+    """Raise :class:`SpecError` unless `value` is true or false."""
+    if not isinstance(value, bool):
+        rule = "it must be true or false"
+        raise SpecError(f"{place} = {value!r}", rule, "Write it without quotes")
+
+
 def check_range(place: str, value: object, allowed: range) -> None:
     """Raise :class:`SpecError` unless `value` is an integer in `allowed`."""
     low, high = allowed[0], allowed[-1]
@@ -127,9 +134,7 @@ class Learning:
         for step in self.rate_schedule:
             check_range("an entry of learning.rate_schedule", step, RATE_SHIFTS)
         object.__setattr__(self, "rate_schedule", tuple(self.rate_schedule))
-        if not isinstance(self.mirror, bool):
-            value = f"learning.mirror = {self.mirror!r}"
-            raise SpecError(value, "it must be true or false", "Write it without quotes")
+        check_flag("learning.mirror", self.mirror)
         check_range("learning.jitter", self.jitter, JITTERS)
         check_range("learning.margin", self.margin, range(0, 2**31))
         check_range("learning.error_shift", self.error_shift, range(0, 32))
@@ -237,6 +242,10 @@ class Network:
     -------
     inputs
         How many; or height, width and channels of an image, which `image` then holds.
+    on_off
+        Half of the channels tell how much brighter than its mean each channel of the data's images
+        is, the other half how much darker, as ON and OFF cells of a retina do. The host makes them
+        when it loads the data, see :func:`golden_model.data.on_off_channels`.
 
     Raises
     ------
@@ -252,6 +261,7 @@ class Network:
     seed: int = 1
     learning: Learning = field(default_factory=Learning)
     readout: Readout | None = None
+    on_off: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
@@ -268,6 +278,10 @@ class Network:
             rule = "only images can be mirrored or moved"
             value = f"learning.{'mirror = true' if self.learning.mirror else 'jitter'}"
             raise SpecError(value, rule, "Write inputs = [height, width, channels]")
+        check_flag("on_off", self.on_off)
+        if self.on_off and (self.image is None or self.image[2] % 2):
+            rule = "images have two channels for each of the data's"
+            raise SpecError("on_off = true", rule, "Write for example inputs = [32, 32, 6]")
         for index, layer in enumerate(self.layers):
             layer.check(f"layers[{index}]")
         if self.readout is not None:
@@ -293,6 +307,7 @@ class Network:
         What only the host does while it trains is no part of it.
         """
         description = asdict(self)
+        del description["on_off"]
         for name in HOST_ONLY:
             del description["learning"][name]
         return zlib.crc32(json.dumps(description, sort_keys=True).encode())

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from golden_model.data import Dataset, held_out, load_data, natural_data, random_data
+from golden_model.data import (
+    Dataset,
+    held_out,
+    load_data,
+    natural_data,
+    on_off_channels,
+    random_data,
+)
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import known_networks, load_network
@@ -244,3 +251,33 @@ def test_the_real_mnist() -> None:
     assert data.x_test.shape == (10000, 784)
     assert data.y_train[:5].tolist() == [5, 0, 4, 1, 9]
     assert data.y_test[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_on_off_channels_are_distances_from_the_mean_of_each_channel() -> None:
+    images = np.zeros((1, 2, 2, 2), np.uint8)
+    images[0, ..., 0] = [[10, 20], [30, 41]]  # mean 25.25
+    images[0, ..., 1] = [[0, 255], [255, 255]]  # mean 191.25
+    found = on_off_channels(images.reshape(1, 8), (2, 2, 4)).reshape(2, 2, 4)
+    assert found[..., 0].tolist() == [[0, 0], [10, 32]]
+    assert found[..., 2].tolist() == [[30, 10], [0, 0]]
+    assert found[..., 1].tolist() == [[0, 128], [128, 128]]
+    assert found[..., 3].tolist() == [[255, 0], [0, 0]]
+
+
+def test_on_off_networks_take_images_of_half_as_many_channels(tmp_path: Path) -> None:
+    arrays = {
+        "x_train": np.arange(3 * 48).reshape(3, 4, 4, 3).astype(np.uint8),
+        "y_train": np.zeros(3, np.uint8),
+    }
+    file = tmp_path / "images.npz"
+    np.savez(file, **arrays, x_test=arrays["x_train"], y_test=arrays["y_train"])
+    network = Network(
+        name="any",
+        inputs=[4, 4, 6],  # type: ignore[arg-type]
+        classes=2,
+        layers=(Dense(units=1),),
+        on_off=True,
+    )
+    assert load_data(str(file), network).x_train.shape == (3, 96)
+    with pytest.raises(SpecError, match="two channels for each"):
+        replace(network, image=(4, 4, 3))

@@ -148,3 +148,23 @@ def test_integer_plans_are_run_and_reported(
     pytest.importorskip("matplotlib")
     assert runner.invoke(command.main, ["report", *where]).exit_code == 0
     assert "| 16-32, integers | 3 |" in (tmp_path / "results.md").read_text()
+
+
+def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    data = Dataset(
+        name="images",
+        x_train=chance.integers(0, 256, (30, 8 * 8 * 6)).astype(np.uint8),
+        y_train=np.arange(30).astype(np.uint8) % 3,
+        x_test=chance.integers(0, 256, (15, 8 * 8 * 6)).astype(np.uint8),
+        y_test=np.arange(15).astype(np.uint8) % 3,
+    )
+    hidden = (Hidden(units=25, kernel=3, pool=True),)
+    settings = Settings(inputs=(8, 8, 6), classes=3, hidden=hidden, regions=2)
+    plan = replace(TINY, settings=settings, mirror=True, on_off=True, batch=10)
+    for method in plan.methods:
+        runs.run(plan, method, 1, data, tmp_path, lambda _: None)
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments.plots import draw_units  # noqa: PLC0415
+
+    assert draw_units(plan, tmp_path, tmp_path / "units.png")
