@@ -1,71 +1,35 @@
-"""The golden model's layers with their inner loops compiled by numba: the same integers, sooner.
+"""The golden model's layers on compiled loops: the same integers, sooner.
 
 It is optional, `pip install -e '.[fast]'`, and stands apart: :mod:`golden_model.layers` is the
 judge, and tests hold these layers to it, every weight and every trace.
 """
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from golden_model.convolution import ConvLayer, regions_of
 from golden_model.draws import classifier as draw_classifier
 from golden_model.layers import UNLABELLED, DenseLayer, Learnt, ReadoutLayer
+from golden_model.loops import (
+    LOSS_NUMBERS,
+    Constants,
+    Dithering,
+    Integers,
+    Maps,
+    Shape,
+    Values,
+    learn,
+    learn_images,
+)
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, DenseFormat, ReadoutFormat
+from golden_model.spec.formats import ConvFormat, DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
-from golden_model.spec.network import Loss, Rounding
-from golden_model.spec.random import XORSHIFT
-
-Integers = NDArray[np.int64]
-Narrow = NDArray[np.int32]
-HINGE, PAIRWISE, SQUARED = range(3)
-LOSS_NUMBERS = {Loss.HINGE: HINGE, Loss.PAIRWISE_HINGE: PAIRWISE, Loss.SQUARED_HINGE: SQUARED}
-LEFT, RIGHT, LEFT_AGAIN = map(np.uint32, XORSHIFT)
-Matrices = tuple[Integers, Integers]
-"""M and K, shape ``[regions * units, classes]``."""
-BLOCK = 256
-"""So many products of 8-bit activations and 16-bit weights stay below 2**31."""
-
-
-class Constants(NamedTuple):
-    """How a layer learns now, as compiled loops take it.
-
-    Members
-    -------
-    loss
-        Its number in `LOSS_NUMBERS`.
-    rate_shift
-        The register's value and the layer's offset.
-    limit
-        Weights are ``-limit`` to ``limit - 1``.
-    learns, trained, stochastic
-        Whether the layer learns, is the readout, rounds stochastically.
-    """
-
-    activation_shift: int
-    loss: int
-    error_shift: int
-    margin: int
-    rate_shift: int
-    limit: int
-    learns: bool
-    trained: bool
-    stochastic: bool
-
-
-class Values(NamedTuple):
-    """What the last sample came to; `live` lists the inputs that are not 0, `part` is scratch."""
-
-    x: Narrow
-    live: Integers
-    part: Narrow
-    accumulators: Integers
-    error: Integers
-    gradient: Integers
+from golden_model.spec.network import Rounding
 
 
 class LastValues(Protocol):
@@ -84,13 +48,6 @@ class LastValues(Protocol):
         """d."""
 
 
-class Dithering(NamedTuple):
-    """Of :class:`~golden_model.draws.Dither`, what compiled loops need; empty without it."""
-
-    places: NDArray[np.uint32]
-    state: NDArray[np.uint32]
-
-
 def constants_of(layer: DenseFormat, registers: Mapping[Register | Counter, int]) -> Constants:
     """As the registers stand."""
     return Constants(
@@ -104,164 +61,6 @@ def constants_of(layer: DenseFormat, registers: Mapping[Register | Counter, int]
         trained=isinstance(layer, ReadoutFormat),
         stochastic=layer.rounding is Rounding.STOCHASTIC,
     )
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def find_live(x: Narrow, live: Integers) -> int:
-    """Lists the inputs that are not 0 and says how many there are."""
-    count = 0
-    for i in range(len(x)):
-        live[count] = i
-        count += x[i] != 0
-    return count
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def accumulate(
-    x: Narrow, live: Integers, weights: Weights, part: Narrow, accumulators: Integers
-) -> None:
-    """``acc[j] += sum_i W[i,j] * x[i]`` over the `live` inputs.
-
-    32 bits hold the sum of a block. Four rows at a time spare loads and stores.
-    """
-    units = len(accumulators)
-    for start in range(0, len(live), BLOCK):
-        stop = min(start + BLOCK, len(live))
-        part[:] = 0
-        fours = start + (stop - start) // 4 * 4
-        for n in range(start, fours, 4):
-            i0, i1, i2, i3 = live[n], live[n + 1], live[n + 2], live[n + 3]
-            x0, x1, x2, x3 = x[i0], x[i1], x[i2], x[i3]
-            w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
-            for j in range(units):
-                part[j] += x0 * w0[j] + x1 * w1[j] + x2 * w2[j] + x3 * w3[j]
-        for n in range(fours, stop):
-            x0, w0 = x[live[n]], weights[live[n]]
-            for j in range(units):
-                part[j] += x0 * w0[j]
-        for j in range(units):
-            accumulators[j] += part[j]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def judge(scores: Integers, label: int, constants: Constants, error: Integers) -> bool:
-    """Fills in e, and says whether it is not all 0."""
-    margin, own = constants.margin, scores[label]
-    near, wrong = 0, False
-    for c in range(len(scores)):
-        if constants.loss == PAIRWISE:
-            size = 1 if c != label and own - scores[c] < margin else 0
-            near += size
-        else:
-            distance = margin - scores[c] if c == label else margin + scores[c]
-            size = 1 if distance > 0 else 0
-            if constants.loss == SQUARED:
-                size = min(int(max(distance, 0)) >> constants.error_shift, ERROR_MAX)
-        error[c] = -size if c == label else size
-        wrong |= size != 0
-    if constants.loss == PAIRWISE:
-        error[label] = -near
-    return wrong
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def xorshift(state: np.uint32) -> np.uint32:
-    """The next state of the generator."""
-    state ^= np.uint32(state << LEFT)
-    state ^= np.uint32(state >> RIGHT)
-    return np.uint32(state ^ np.uint32(state << LEFT_AGAIN))
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def update(
-    values: Values, live: Integers, constants: Constants, dither: Dithering, weights: Weights
-) -> None:
-    """``W[i,j] = saturate(W[i,j] - ((d[j] * x[i] + rounding) >> r))`` over the `live` inputs.
-
-    The rounding is half of what is shifted away or, if it is stochastic, ``u >> (32 - r)``, see
-    :class:`golden_model.draws.Dither`.
-    """
-    shift, limit = constants.rate_shift, constants.limit
-    nearest = np.int64((1 << shift) >> 1)
-    if constants.stochastic:
-        dither.state[0] = xorshift(dither.state[0])
-    for i in live:
-        value = values.x[i]
-        for j in range(len(values.gradient)):
-            rounding = nearest
-            if constants.stochastic:
-                draw = dither.places[i, j] ^ dither.state[0]
-                rounding = np.int64(draw >> np.uint32(1)) >> (31 - shift)
-            moved = weights[i, j] - ((values.gradient[j] * value + rounding) >> shift)
-            weights[i, j] = min(max(moved, -limit), limit - 1)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def answer(
-    values: Values,
-    constants: Constants,
-    classifier: Integers,
-    activations: Narrow,
-    scores: Integers,
-) -> None:
-    """h and scores of acc; the readout has no h."""
-    shift = constants.activation_shift
-    if constants.trained:
-        for c in range(len(scores)):
-            scores[c] = values.accumulators[c] >> shift
-        return
-    rounding = (1 << shift) >> 1
-    scores[:] = 0
-    for j in range(len(activations)):
-        h = min(max((values.accumulators[j] + rounding) >> shift, 0), ACTIVATION_MAX)
-        activations[j] = h
-        if h:
-            for c in range(len(scores)):
-                scores[c] += h * classifier[j, c]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def spread(values: Values, constants: Constants, feedback: Integers, activations: Narrow) -> None:
-    """d of e."""
-    if constants.trained:
-        values.gradient[:] = values.error
-        return
-    for j in range(len(activations)):
-        if activations[j]:
-            for c in range(len(values.error)):
-                values.gradient[j] += feedback[j, c] * values.error[c]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def learn(
-    samples: Narrow,
-    labels: Integers,
-    constants: Constants,
-    matrices: Matrices,
-    dither: Dithering,
-    weights: Weights,
-    values: Values,
-    learnt: Learnt,
-) -> None:
-    """Answers and learns samples of shape ``[n, inputs]``, one after the other."""
-    classifier, feedback = matrices
-    for n in range(len(samples)):
-        values.x[:-1] = samples[n]
-        live = values.live[: find_live(values.x, values.live)]
-        values.accumulators[:] = 0
-        accumulate(values.x, live, weights, values.part, values.accumulators)
-        activations, scores = learnt.activations[n], learnt.scores[n]
-        answer(values, constants, classifier, activations, scores)
-        values.error[:] = 0
-        values.gradient[:] = 0
-        learnt.changed[n] = (
-            constants.learns
-            and labels[n] != UNLABELLED
-            and judge(scores, labels[n], constants, values.error)
-        )
-        if learnt.changed[n]:
-            spread(values, constants, feedback, activations)
-            update(values, live, constants, dither, weights)
 
 
 class CompiledLayer(DenseLayer):
@@ -350,3 +149,49 @@ class CompiledReadout(CompiledLayer, ReadoutLayer):
     def _draw_classifier(self) -> None:
         # Compiled loops want arrays; these are never looked at.
         self._matrices = 2 * (np.zeros((0, 0), np.int64),)
+
+
+class CompiledConvolution(CompiledLayer, ConvLayer):
+    """A :class:`~golden_model.convolution.ConvLayer` on int32 weights and compiled loops."""
+
+    format: ConvFormat
+
+    def _run(self, samples: NDArray[np.generic], labels: Integers) -> tuple[Learnt, Maps]:
+        layer = self.format
+        learnt, maps = self._nothing_learnt(labels), self._maps()
+        shape = Shape(
+            places=layer.map_shape,
+            kernel=layer.kernel,
+            pool=layer.pool,
+            bias_input=layer.bias_input,
+            bias_shift=layer.bias_shift,
+            regions=regions_of(layer).argmax(axis=0),
+        )
+        learn_images(
+            samples.reshape(-1, *layer.image).astype(np.int32),
+            labels,
+            constants_of(layer, self._registers),
+            shape,
+            self._matrices,
+            self._columns,
+            maps,
+            learnt,
+        )
+        return learnt, maps
+
+    def _maps(self) -> Maps:
+        layer = self.format
+        places = math.prod(layer.map_shape)
+        return Maps(
+            taps=np.zeros((places, layer.inputs), np.int32),
+            live=np.zeros(layer.inputs, np.int64),
+            part=np.zeros(layer.units, np.int32),
+            accumulators=np.zeros((places, layer.units), np.int64),
+            active=np.zeros((places, layer.units), np.int32),
+            winners=np.zeros((layer.windows, layer.units), np.int32),
+            gradient=np.zeros((layer.windows, layer.units), np.int64),
+            by_region=np.zeros((layer.regions, layer.units), np.int64),
+            error=np.zeros(layer.classes, np.int64),
+            steps=np.zeros((layer.units, layer.inputs), np.int64),
+            bias_steps=np.zeros(layer.units, np.int64),
+        )

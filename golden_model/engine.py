@@ -140,8 +140,11 @@ def can_compile() -> bool:
 
 def _compiled_layers() -> LayerKinds:
     # Imported here because numba is optional, and takes a second.
-    from golden_model.compiled import CompiledLayer, CompiledReadout  # noqa: PLC0415
-    from golden_model.compiled_convolution import CompiledConvolution  # noqa: PLC0415
+    from golden_model.compiled import (  # noqa: PLC0415
+        CompiledConvolution,
+        CompiledLayer,
+        CompiledReadout,
+    )
 
     return {
         DenseFormat: CompiledLayer,
