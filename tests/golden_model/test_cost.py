@@ -34,5 +34,5 @@ def test_a_convolution() -> None:
 def test_the_command() -> None:
     result = CliRunner().invoke(main, ["--network", "mnist-conv"])
     assert result.exit_code == 0
-    assert "35,338" in result.output
+    assert f"{32 * 26 + 48 * 801 + 10 * 769:,}" in result.output
     assert CliRunner().invoke(main, ["--network", "nothing"]).exit_code == 2
