@@ -115,7 +115,10 @@ def accumulate(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def judge(scores: Integers, label: int, constants: Constants, error: Integers) -> bool:
-    """Fills in e, and says whether it is not all 0."""
+    """Fills in e, and says whether it is not all 0, as it is where nothing is to be learnt."""
+    error[:] = 0
+    if label == UNLABELLED or not constants.learns:
+        return False
     margin, own = constants.margin, scores[label]
     near, wrong = 0, False
     for c in range(len(scores)):
@@ -222,13 +225,8 @@ def learn(
         accumulate(values.x, live, weights, values.part, values.accumulators)
         activations, scores = learnt.activations[n], learnt.scores[n]
         answer(values, constants, classifier, activations, scores)
-        values.error[:] = 0
         values.gradient[:] = 0
-        learnt.changed[n] = (
-            constants.learns
-            and labels[n] != UNLABELLED
-            and judge(scores, labels[n], constants, values.error)
-        )
+        learnt.changed[n] = judge(scores, labels[n], constants, values.error)
         if learnt.changed[n]:
             spread(values, constants, feedback, activations)
             update(values, live, constants, dither, weights)
@@ -375,13 +373,8 @@ def learn_images(
         activations = learnt.activations[n].reshape(maps.winners.shape)
         pool_maps(shape, maps, activations)
         answer_image(activations, classifier, shape, maps, learnt.scores[n])
-        maps.error[:] = 0
         maps.gradient[:] = 0
-        learnt.changed[n] = (
-            constants.learns
-            and labels[n] != UNLABELLED
-            and judge(learnt.scores[n], labels[n], constants, maps.error)
-        )
+        learnt.changed[n] = judge(learnt.scores[n], labels[n], constants, maps.error)
         if learnt.changed[n]:
             spread_over_image(activations, feedback, shape, maps)
             gather(maps)
@@ -457,8 +450,6 @@ def learn_real(
             for j in range(units):
                 sums[j] += x[i] * weights[i, j]
         answer_real(sums * scale, constants, classifier, activations, scores)
-        if labels[n] == UNLABELLED or not constants.learns:
-            continue
         learnt.changed[n] = judge(scores, labels[n], constants, error)
         if not learnt.changed[n]:
             continue

@@ -2,5 +2,5 @@
 
 import os
 
-# Simulators of full chips run here for some thousand clocks: what counts is how soon they compile.
+# Simulators run here for some thousand clocks, cocotb's too: what counts is how soon they compile.
 os.environ.setdefault("LOAM_CXX_OPTIMISATION", "-O0")

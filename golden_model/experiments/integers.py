@@ -5,6 +5,7 @@ One sample at a time, as on the chip.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine, can_compile
@@ -110,35 +111,34 @@ def _pairs(data: str, title: str) -> IntegerPlan:
     )
 
 
-def _conv(data: str, title: str, epochs: int) -> IntegerPlan:
+def _as_described(name: str, title: str, data: str, network: str, **how: Any) -> IntegerPlan:
     """A network file as it stands."""
+    networks = {network: load_network(network)}
+    return IntegerPlan(name=name, title=title, data=data, networks=networks, **how)
+
+
+def _conv(data: str, title: str, epochs: int) -> IntegerPlan:
     name = f"{data.split('_', maxsplit=1)[0]}-conv"
-    return IntegerPlan(
-        name=name,
-        title=f"{title}: convolution in integers, {name}",
-        data=data,
-        networks={name: load_network(name)},
-        seeds=(1, 2, 3),
-        epochs=epochs,
-    )
+    title = f"{title}: convolution in integers, {name}"
+    return _as_described(name, title, data, name, seeds=(1, 2, 3), epochs=epochs)
 
 
 _MNIST = load_network("mnist")
 INTEGER_PLANS: dict[str, IntegerPlan] = {
     plan.name: plan
     for plan in (
-        IntegerPlan(
-            name="mnist-integers-best",
-            title="MNIST, 784-64: the network file as it stands",
-            data="mnist",
-            networks={"mnist": load_network("mnist")},
+        _as_described(
+            "mnist-integers-best",
+            "MNIST, 784-64: the network file as it stands",
+            "mnist",
+            "mnist",
             epochs=10,
         ),
-        IntegerPlan(
-            name="mnist-integers-deep",
-            title="MNIST, 784-100-50: the network file as it stands",
-            data="mnist",
-            networks={"mnist-deep": load_network("mnist-deep")},
+        _as_described(
+            "mnist-integers-deep",
+            "MNIST, 784-100-50: the network file as it stands",
+            "mnist",
+            "mnist-deep",
             epochs=20,
         ),
         _pairs("mnist", "MNIST"),
