@@ -7,7 +7,7 @@ import numpy as np
 
 from golden_model.cost import cost_rows
 from golden_model.experiments.integers import IntegerPlan
-from golden_model.experiments.plans import PLANS, Plan
+from golden_model.experiments.plans import ALL, PLANS, Plan
 from golden_model.experiments.plots import (
     by_method,
     draw_errors,
@@ -32,15 +32,32 @@ looking at the test set; settings are the same for all methods.
 
 def write_report(folder: Path, page: Path) -> None:
     """Write the page and its pictures; :class:`SpecError` if there are no results."""
-    sections = []
-    for plan in PLANS.values():
-        if runs := results(plan, folder):
-            sections.append("\n".join(_section(plan, runs, folder)))
-    if not sections:
+    found = [(plan, runs) for plan in PLANS.values() if (runs := results(plan, folder))]
+    if not found:
         rule = "it holds no results"
         remedy = "Run an experiment first, for example mnist-narrow"
         raise SpecError(f"folder {str(folder)!r}", rule, remedy)
-    replace_file(page, "\n".join([HEAD, *sections, *_costs()]).encode())
+    sections = ("\n".join(_section(plan, runs, folder)) for plan, runs in found)
+    page_text = "\n".join([HEAD, *_overview(found), *sections, *_costs()])
+    replace_file(page, page_text.encode())
+
+
+def _overview(found: Sequence[tuple[Plan | IntegerPlan, Sequence[Run]]]) -> Iterator[str]:
+    """The readout's mean error by every method, a row for each plan that compares methods."""
+    compared = [(plan, runs) for plan, runs in found if isinstance(plan, Plan)]
+    if not compared:
+        return
+    yield "## All methods\n"
+    yield "Mean test error of the readout, in percent.\n"
+    yield f"| network | {' | '.join(ALL)} |"
+    yield "|---" + "|---:" * len(ALL) + "|"
+    for plan, runs in compared:
+        means = {
+            method: f"{final_errors(own)[:, -1].mean():.2f}"
+            for method, own in by_method(plan, runs).items()
+        }
+        yield f"| {plan.title} | {' | '.join(means.get(method, '-') for method in ALL)} |"
+    yield ""
 
 
 def _costs() -> Iterator[str]:

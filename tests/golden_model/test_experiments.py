@@ -115,6 +115,9 @@ def test_the_command_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.Mon
     assert runner.invoke(command.main, ["report", *where]).exit_code == 0
     page = (tmp_path / "results.md").read_text()
     assert "python -m golden_model.experiments tiny" in page
+    answers = [run.errors[-1][-1] for run in runs.results(TINY, folder) if run.method == "local"]
+    overview = next(line for line in page.splitlines() if line.startswith(f"| {TINY.title} |"))
+    assert f"| {100 * np.mean(np.array(answers, float)):.2f} |" in overview
     assert (folder / "tiny.png").stat().st_size > 1000
     assert (folder / "tiny-units.png").stat().st_size > 1000
 
