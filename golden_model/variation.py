@@ -49,7 +49,7 @@ class Variation:
     def applied(self, samples: Images, part: slice) -> Images:
         """The samples sent as number ``part.start`` and so on, varied; a copy."""
         images = mirrored_images(samples, self.mirrored[part], self.image)
-        return moved_images(images, self.moves[part], self.image)
+        return moved_images(images, self.moves[part], self.image) if self.moves.any() else images
 
 
 def mirrored_images(samples: Images, which: NDArray[np.bool_], image: tuple[int, ...]) -> Images:
