@@ -154,7 +154,7 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
             },
             epochs=10,
         ),
-        _conv("mnist", "MNIST", epochs=12),
+        _conv("mnist", "MNIST", epochs=16),
         _conv("fashion_mnist", "Fashion-MNIST", epochs=6),
         _conv("cifar10_half", "CIFAR-10, half set", epochs=20),
     )

@@ -34,8 +34,9 @@ class Plan:
         Train the lowest block, freeze it, and so on; else all at once.
     decay
         The rate falls by this factor over the epochs, from step to step.
-    mirror
-        Half of the training images, others in each epoch, are mirrored.
+    mirror, jitter
+        Half of the training images, others in each epoch, are mirrored; all are moved by up to so
+        many pixels.
     on_off
         Images are coded as networks that say so have them.
     """
@@ -51,6 +52,7 @@ class Plan:
     layer_by_layer: bool = False
     decay: float = 0.1
     mirror: bool = False
+    jitter: int = 0
     on_off: bool = False
 
     @property
@@ -95,10 +97,12 @@ class _Family:
         return plans
 
 
-def _convolution(data: str, title: str, settings: Settings, **how: Any) -> Plan:
+def _convolution(
+    data: str, title: str, settings: Settings, suffix: str = "methods", **how: Any
+) -> Plan:
     shape = ", ".join(f"{block.kernel}x{block.kernel}x{block.units}" for block in settings.hidden)
     return Plan(
-        name=f"{data.split('_', maxsplit=1)[0]}-conv-methods",
+        name=f"{data.split('_', maxsplit=1)[0]}-conv-{suffix}",
         title=f"{title}: convolutions {shape}, each pooled, and a readout",
         data=data,
         settings=settings,
@@ -112,14 +116,26 @@ def _pooled(*sizes: tuple[int, int]) -> tuple[Hidden, ...]:
 
 
 # The networks of mnist-conv, fashion-conv and cifar10-conv.
-_GREY = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (48, 5)), regions=1)
+_MNIST = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (48, 5)), regions=1)
+_FASHION = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (96, 3)), regions=2)
 _COLOURED = Settings(inputs=(32, 32, 6), hidden=_pooled((64, 5), (48, 3)), regions=2)
 _TWO = (MethodName.BACKPROPAGATION, MethodName.LOCAL)
 _CONVOLUTIONS = (
-    _convolution("mnist", "MNIST", _GREY, methods=_TWO, epochs=4),
-    _convolution("fashion_mnist", "Fashion-MNIST", _GREY, methods=_TWO, epochs=4),
+    _convolution("mnist", "MNIST", _MNIST, methods=_TWO, epochs=8, jitter=1),
+    _convolution("fashion_mnist", "Fashion-MNIST", _FASHION, methods=_TWO, epochs=8, mirror=True),
     _convolution(
         "cifar10_half", "CIFAR-10, half set", _COLOURED, epochs=6, mirror=True, on_off=True
+    ),
+    _convolution(
+        "cifar10_half",
+        "CIFAR-10, half set, longer",
+        _COLOURED,
+        suffix="price",
+        methods=(MethodName.BACKPROPAGATION, MethodName.TRAINED_LOCAL, MethodName.LOCAL),
+        epochs=12,
+        mirror=True,
+        jitter=1,
+        on_off=True,
     ),
     _convolution("svhn", "SVHN", _COLOURED, epochs=3, on_off=True),
 )

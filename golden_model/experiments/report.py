@@ -111,6 +111,7 @@ def _images(plan: Plan) -> str:
     return (
         regions
         + " images mirrored at random," * plan.mirror
+        + f" images moved by up to {plan.jitter} pixels," * bool(plan.jitter)
         + (" ON and OFF channels," * plan.on_off)
     )
 

@@ -16,7 +16,7 @@ from golden_model.files import replace_file
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import ReferenceNetwork, Settings
 from golden_model.spec.network import IMAGE_DIMENSIONS, Dense, Network
-from golden_model.variation import mirrored_images
+from golden_model.variation import mirrored_images, moved_images
 
 Advance = Callable[[int], None]
 SHOWN_UNITS = 25
@@ -148,6 +148,9 @@ def _train(
                 if plan.mirror:
                     flips = order.integers(0, 2, len(x)).astype(np.bool_)
                     x = mirrored_images(x, flips, settings.inputs)
+                if plan.jitter:
+                    moves = order.integers(-plan.jitter, plan.jitter + 1, (len(x), 2))
+                    x = moved_images(x, moves, settings.inputs)
                 made.learn(x, data.y_train[part])
                 advance(len(part))
             yield test_errors(made, data)

@@ -164,7 +164,7 @@ def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
     )
     hidden = (Hidden(units=25, kernel=3, pool=True),)
     settings = Settings(inputs=(8, 8, 6), classes=3, hidden=hidden, regions=2)
-    plan = replace(TINY, settings=settings, mirror=True, on_off=True, batch=10)
+    plan = replace(TINY, settings=settings, mirror=True, jitter=1, on_off=True, batch=10)
     for method in plan.methods:
         runs.run(plan, method, 1, data, tmp_path, lambda _: None)
     pytest.importorskip("matplotlib")
