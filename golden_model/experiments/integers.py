@@ -5,13 +5,13 @@ One sample at a time, as on the chip.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Network, Rounding
+from golden_model.spec.network import Conv, Dense, Network, Readout, Rounding
 from golden_model.spec.toml import load_network
 from golden_model.training import train
 
@@ -19,6 +19,7 @@ TWIN = "in real numbers"
 FIVE_EPOCHS = (1, 0, 0, 1, 3)
 """Rate schedule of short runs."""
 Errors = list[list[float | None]]
+AnyLayer = TypeVar("AnyLayer", bound=Readout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class IntegerPlan:
         What is trained, by the name of the row; a name that ends in `TWIN` is trained so.
     seeds, epochs
         Of weights, classifiers and order; passes over the training set.
+    layer_by_layer
+        Train the lowest layer so long, freeze it, and so on; else all at once.
     """
 
     name: str
@@ -41,6 +44,7 @@ class IntegerPlan:
     networks: dict[str, Network]
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     epochs: int = 5
+    layer_by_layer: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -49,8 +53,10 @@ class IntegerPlan:
 
     @property
     def stages(self) -> int:
-        """All layers learn at once."""
-        return 1
+        """How often `epochs` are run."""
+        return (
+            len(infer_formats(self.networks[self.methods[0]]).layers) if self.layer_by_layer else 1
+        )
 
     def network_of(self, method: str, seed: int) -> Network:
         """What is trained in one run."""
@@ -66,7 +72,14 @@ def run_integers(
     twin = method.endswith(TWIN)
     learner = FloatTwin(formats) if twin else GoldenEngine(formats, compiled=can_compile())
     errors: Errors = []
-    for report in train(learner, data, epochs=plan.epochs, advance=advance):
+    reports = train(
+        learner,
+        data,
+        epochs=plan.epochs,
+        layer_by_layer=plan.layer_by_layer,
+        advance=advance,
+    )
+    for report in reports:
         errors.append([round(1 - share, 6) for share in report.accuracy.values()])
     return {**asdict(network), "epochs": plan.epochs, "learner": type(learner).__name__}, errors
 
@@ -117,10 +130,52 @@ def _as_described(name: str, title: str, data: str, network: str, **how: Any) ->
     return IntegerPlan(name=name, title=title, data=data, networks=networks, **how)
 
 
-def _conv(data: str, title: str, epochs: int) -> IntegerPlan:
+def _conv(data: str, title: str, epochs: int, *, layer_by_layer: bool = False) -> IntegerPlan:
     name = f"{data.split('_', maxsplit=1)[0]}-conv"
     title = f"{title}: convolution in integers, {name}"
-    return _as_described(name, title, data, name, seeds=(1, 2, 3), epochs=epochs)
+    how = {"epochs": epochs, "layer_by_layer": layer_by_layer}
+    return _as_described(name, title, data, name, seeds=(1, 2, 3), **how)
+
+
+def _ablation() -> IntegerPlan:
+    """cifar10-conv without one of the things that helped it."""
+    network = load_network("cifar10-conv")
+    first, second = network.layers
+    readout = network.readout
+    assert isinstance(first, Conv)
+    assert readout is not None
+    plain = replace(network.learning, mirror=False, jitter=0)
+    networks = {
+        "weights with two fractional bits less": replace(
+            network, layers=(first, _coarser(second)), readout=_coarser(readout)
+        ),
+        "2 x 2 regions in the first layer": replace(
+            network, layers=(replace(first, regions=2), second)
+        ),
+        "images as they are": replace(network, learning=plain),
+    }
+    return IntegerPlan(
+        name="cifar10-conv-ablation",
+        title="CIFAR-10, half set: cifar10-conv without what helped it",
+        data="cifar10_half",
+        networks=networks,
+        seeds=(1, 2, 3),
+        epochs=20,
+    )
+
+
+def _coarser(layer: AnyLayer, bits: int = 2) -> AnyLayer:
+    """The same sums and, but for their rounding, the same updates with fewer fractional bits."""
+    fraction, activation, rate = layer.weight_fraction, layer.activation_shift, layer.rate_shift
+    assert fraction is not None
+    assert activation is not None
+    assert rate is not None
+    return replace(
+        layer,
+        weight_fraction=fraction - bits,
+        activation_shift=activation - bits,
+        rate_shift=rate + bits,
+    )
 
 
 _MNIST = load_network("mnist")
@@ -157,6 +212,7 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
         _conv("mnist", "MNIST", epochs=16),
         _conv("fashion_mnist", "Fashion-MNIST", epochs=6),
         _conv("cifar10_half", "CIFAR-10, half set", epochs=20),
+        _ablation(),
     )
 }
 """By name, in the order of the report."""

@@ -117,7 +117,7 @@ def _pooled(*sizes: tuple[int, int]) -> tuple[Hidden, ...]:
 
 # The networks of mnist-conv, fashion-conv and cifar10-conv.
 _MNIST = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (48, 5)), regions=1)
-_FASHION = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (96, 3)), regions=2)
+_FASHION = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (108, 3)), regions=2)
 _COLOURED = Settings(inputs=(32, 32, 6), hidden=_pooled((64, 5), (48, 3)), regions=2)
 _TWO = (MethodName.BACKPROPAGATION, MethodName.LOCAL)
 _CONVOLUTIONS = (

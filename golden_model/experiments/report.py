@@ -80,12 +80,11 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
         yield from _integer_section(plan, runs, folder)
         return
     settings = runs[0].settings
-    each = " for each layer" if plan.layer_by_layer else ""
     yield f"## {plan.title}\n"
     yield (
-        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{each}, batches of"
-        f" {plan.batch}, Adam from {settings['rate']} down to a {1 / plan.decay:.0f}th of it, loss"
-        f" {settings['loss']}, dropout {settings['dropout']},"
+        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{_each(plan)},"
+        f" batches of {plan.batch}, Adam from {settings['rate']} down to a {1 / plan.decay:.0f}th"
+        f" of it, loss {settings['loss']}, dropout {settings['dropout']},"
         f"{_images(plan)}"
         f" seeds {', '.join(map(str, plan.seeds))}.\n"
     )
@@ -105,6 +104,10 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
         yield f"![First weights and tuning]({folder.name}/{units.name})\n"
 
 
+def _each(plan: Plan | IntegerPlan) -> str:
+    return " for each layer" if plan.layer_by_layer else ""
+
+
 def _images(plan: Plan) -> str:
     across = plan.settings.regions
     regions = f" local classifiers on {across} x {across} regions," if across else ""
@@ -119,9 +122,9 @@ def _images(plan: Plan) -> str:
 def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> Iterator[str]:
     yield f"## {plan.title}\n"
     yield (
-        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs, one sample at a"
-        f" time, seeds {', '.join(map(str, plan.seeds))}; all other settings are those of the"
-        " network files.\n"
+        f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{_each(plan)}, one"
+        f" sample at a time, seeds {', '.join(map(str, plan.seeds))}; all other settings are those"
+        " of the network files.\n"
     )
     yield "| network | runs | its answer | layer by layer, mean |"
     yield "|---|---|---|---|"

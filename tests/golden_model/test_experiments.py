@@ -153,6 +153,22 @@ def test_integer_plans_are_run_and_reported(
     assert "| 16-32, integers | 3 |" in (tmp_path / "results.md").read_text()
 
 
+def test_an_integer_plan_may_go_layer_by_layer(tmp_path: Path) -> None:
+    network = replace(integers.load_network("digits"), name="tiny", inputs=16)
+    plan = IntegerPlan(
+        name="tiny",
+        title="Tiny",
+        data="random",
+        networks={"16-32": network},
+        epochs=2,
+        layer_by_layer=True,
+    )
+    data = runs.data_for(plan, None)
+    errors = runs.run(plan, "16-32", 1, data, tmp_path, lambda _: None).errors
+    assert len(errors) == plan.stages * plan.epochs == 4
+    assert errors[1][0] == errors[2][0] == errors[3][0] != errors[0][0]
+
+
 def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     data = Dataset(
