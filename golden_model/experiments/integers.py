@@ -130,10 +130,9 @@ def _as_described(name: str, title: str, data: str, network: str, **how: Any) ->
     return IntegerPlan(name=name, title=title, data=data, networks=networks, **how)
 
 
-def _conv(data: str, title: str, epochs: int, *, layer_by_layer: bool = False) -> IntegerPlan:
+def _conv(data: str, title: str, **how: Any) -> IntegerPlan:
     name = f"{data.split('_', maxsplit=1)[0]}-conv"
     title = f"{title}: convolution in integers, {name}"
-    how = {"epochs": epochs, "layer_by_layer": layer_by_layer}
     return _as_described(name, title, data, name, seeds=(1, 2, 3), **how)
 
 
@@ -210,7 +209,7 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
             epochs=10,
         ),
         _conv("mnist", "MNIST", epochs=16),
-        _conv("fashion_mnist", "Fashion-MNIST", epochs=6),
+        _conv("fashion_mnist", "Fashion-MNIST", epochs=12, layer_by_layer=True),
         _conv("cifar10_half", "CIFAR-10, half set", epochs=20),
         _ablation(),
     )

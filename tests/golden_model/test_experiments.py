@@ -16,6 +16,7 @@ from golden_model.experiments.plans import PLANS, Plan, find_plan
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
 
 SETTINGS = Settings(inputs=(16,), classes=3, hidden=(Hidden(units=30), Hidden(units=6)), rate=0.01)
 TINY = Plan(
@@ -167,6 +168,17 @@ def test_an_integer_plan_may_go_layer_by_layer(tmp_path: Path) -> None:
     errors = runs.run(plan, "16-32", 1, data, tmp_path, lambda _: None).errors
     assert len(errors) == plan.stages * plan.epochs == 4
     assert errors[1][0] == errors[2][0] == errors[3][0] != errors[0][0]
+
+
+def test_coarser_weights_differ_in_their_rounding_only() -> None:
+    plan = find_plan("cifar10-conv-ablation")
+    assert isinstance(plan, IntegerPlan)
+    coarse = infer_formats(plan.networks["weights with two fractional bits less"]).layers
+    fine = infer_formats(integers.load_network("cifar10-conv")).layers
+    for one, other in zip(coarse[1:], fine[1:], strict=True):
+        assert other.weight_fraction - one.weight_fraction == 2
+        assert other.activation_shift - one.activation_shift == 2
+        assert one.rate_shift - other.rate_shift == 2
 
 
 def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
