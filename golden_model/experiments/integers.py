@@ -47,20 +47,18 @@ class IntegerPlan:
     layer_by_layer: bool = False
 
     @property
-    def methods(self) -> tuple[str, ...]:
-        """Names of the rows."""
+    def rows(self) -> tuple[str, ...]:
+        """What is run from every seed, by name."""
         return tuple(self.networks)
 
     @property
     def stages(self) -> int:
         """How often `epochs` are run."""
-        return (
-            len(infer_formats(self.networks[self.methods[0]]).layers) if self.layer_by_layer else 1
-        )
+        return len(infer_formats(self.networks[self.rows[0]]).layers) if self.layer_by_layer else 1
 
-    def network_of(self, method: str, seed: int) -> Network:
+    def network_of(self, row: str, seed: int) -> Network:
         """What is trained in one run."""
-        return replace(self.networks[method], seed=seed)
+        return replace(self.networks[row], seed=seed)
 
 
 def run_integers(

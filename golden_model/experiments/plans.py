@@ -39,6 +39,8 @@ class Plan:
         many pixels.
     on_off
         Images are coded as networks that say so have them.
+    validation
+        So many training samples, held out, stand in for the test set; 0 for the test set itself.
     """
 
     name: str
@@ -54,11 +56,43 @@ class Plan:
     mirror: bool = False
     jitter: int = 0
     on_off: bool = False
+    validation: int = 0
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What is run from every seed, by name."""
+        return tuple(map(str, self.methods))
 
     @property
     def stages(self) -> int:
         """How often `epochs` are run."""
         return len(self.settings.hidden) + 1 if self.layer_by_layer else 1
+
+    def settings_of(self, row: str, seed: int) -> Settings:
+        """What is trained in one run."""
+        return replace(self.settings, method=MethodName(row), seed=seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Plan):
+    """Settings of one method, compared on images held out.
+
+    Members
+    -------
+    candidates
+        By the name of the row.
+    """
+
+    candidates: dict[str, Settings]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What is run from every seed, by name."""
+        return tuple(self.candidates)
+
+    def settings_of(self, row: str, seed: int) -> Settings:
+        """What is trained in one run."""
+        return replace(self.candidates[row], seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,47 +131,119 @@ class _Family:
         return plans
 
 
-def _convolution(
-    data: str, title: str, settings: Settings, suffix: str = "methods", **how: Any
-) -> Plan:
-    shape = ", ".join(f"{block.kernel}x{block.kernel}x{block.units}" for block in settings.hidden)
-    return Plan(
-        name=f"{data.split('_', maxsplit=1)[0]}-conv-{suffix}",
-        title=f"{title}: convolutions {shape}, each pooled, and a readout",
-        data=data,
-        settings=settings,
-        **how,
+def _pooled(*sizes: tuple[int, int, int]) -> tuple[Hidden, ...]:
+    """Convolutions of so many filters, such kernels and such regions of their classifiers."""
+    return tuple(
+        Hidden(units=units, kernel=kernel, pool=True, regions=regions)
+        for units, kernel, regions in sizes
     )
 
 
-def _pooled(*sizes: tuple[int, int]) -> tuple[Hidden, ...]:
-    """Convolutions of so many filters and such kernels."""
-    return tuple(Hidden(units=units, kernel=kernel, pool=True) for units, kernel in sizes)
+def _shape(settings: Settings) -> str:
+    sizes = (f"{block.kernel}x{block.kernel}x{block.units}" for block in settings.hidden)
+    return f"convolutions {', '.join(sizes)}, each pooled, and a readout"
+
+
+def _price(
+    data: str,
+    title: str,
+    network: Settings,
+    *,
+    best: tuple[float, float],
+    others: tuple[tuple[float, float], ...],
+    validation: int,
+    **how: Any,
+) -> list[Plan]:
+    """Backpropagation beside local errors, and how its rate and its dropout were chosen."""
+    name = f"{data.split('_', maxsplit=1)[0]}-conv-price"
+    candidates = {
+        f"rate {rate}, dropout {dropout}": replace(
+            network, method=MethodName.BACKPROPAGATION, rate=rate, dropout=dropout
+        )
+        for rate, dropout in (best, *others)
+    }
+    choice = Choice(
+        name=f"{name}-choice",
+        title=f"{title}: backpropagation by several settings, on {validation} images held out",
+        data=data,
+        settings=network,
+        candidates=candidates,
+        seeds=(1,),
+        validation=validation,
+        **how,
+    )
+    price = Plan(
+        name=name,
+        title=f"{title}: the price of locality, {_shape(network)}",
+        data=data,
+        settings=replace(network, rate=best[0], dropout=best[1]),
+        methods=(MethodName.BACKPROPAGATION, MethodName.LOCAL),
+        **how,
+    )
+    return [choice, price]
 
 
 # The networks of mnist-conv, fashion-conv and cifar10-conv.
-_MNIST = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (48, 5)), regions=1)
-_FASHION = Settings(inputs=(28, 28, 1), hidden=_pooled((32, 5), (108, 3)), regions=2)
-_COLOURED = Settings(inputs=(32, 32, 6), hidden=_pooled((64, 5), (48, 3)), regions=2)
-_TWO = (MethodName.BACKPROPAGATION, MethodName.LOCAL)
+_SCALE = 8.0
+_MNIST = Settings(
+    inputs=(28, 28, 1), hidden=_pooled((32, 5, 1), (48, 5, 1)), classifier_scale=_SCALE
+)
+_FASHION = Settings(
+    inputs=(28, 28, 1), hidden=_pooled((32, 5, 1), (108, 3, 2)), classifier_scale=_SCALE
+)
+_COLOURED = Settings(
+    inputs=(32, 32, 6), hidden=_pooled((64, 5, 4), (48, 3, 2)), classifier_scale=_SCALE
+)
 _CONVOLUTIONS = (
-    _convolution("mnist", "MNIST", _MNIST, methods=_TWO, epochs=8, jitter=1),
-    _convolution("fashion_mnist", "Fashion-MNIST", _FASHION, methods=_TWO, epochs=8, mirror=True),
-    _convolution(
-        "cifar10_half", "CIFAR-10, half set", _COLOURED, epochs=6, mirror=True, on_off=True
+    *_price(
+        "mnist",
+        "MNIST",
+        _MNIST,
+        best=(0.001, 0.0),
+        others=((0.002, 0.0), (0.001, 0.2)),
+        validation=10000,
+        epochs=10,
+        jitter=1,
     ),
-    _convolution(
+    *_price(
+        "fashion_mnist",
+        "Fashion-MNIST",
+        _FASHION,
+        best=(0.001, 0.0),
+        others=((0.002, 0.0), (0.001, 0.2)),
+        validation=10000,
+        epochs=10,
+        mirror=True,
+    ),
+    *_price(
         "cifar10_half",
-        "CIFAR-10, half set, longer",
+        "CIFAR-10, half set",
         _COLOURED,
-        suffix="price",
-        methods=(MethodName.BACKPROPAGATION, MethodName.TRAINED_LOCAL, MethodName.LOCAL),
+        best=(0.001, 0.0),
+        others=((0.002, 0.0), (0.001, 0.2), (0.002, 0.2)),
+        validation=2000,
         epochs=12,
         mirror=True,
         jitter=1,
         on_off=True,
     ),
-    _convolution("svhn", "SVHN", _COLOURED, epochs=3, on_off=True),
+    Plan(
+        name="cifar10-conv-methods",
+        title=f"CIFAR-10, half set: {_shape(_COLOURED)}",
+        data="cifar10_half",
+        settings=_COLOURED,
+        epochs=6,
+        mirror=True,
+        on_off=True,
+    ),
+    Plan(
+        name="svhn-conv-methods",
+        title=f"SVHN: {_shape(_COLOURED)}",
+        data="svhn",
+        settings=_COLOURED,
+        epochs=3,
+        on_off=True,
+    ),
 )
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),

@@ -21,8 +21,8 @@ SHOWN = ("local", "backpropagation")
 
 
 def by_method(plan: Plan | IntegerPlan, runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs of each method that has any, in the plan's order."""
-    found = {str(m): [run for run in runs if run.method == m] for m in plan.methods}
+    """Runs of each row that has any, in the plan's order."""
+    found = {row: [run for run in runs if run.method == row] for row in plan.rows}
     return {method: own for method, own in found.items() if own}
 
 

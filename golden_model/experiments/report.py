@@ -7,7 +7,7 @@ import numpy as np
 
 from golden_model.cost import cost_rows
 from golden_model.experiments.integers import IntegerPlan
-from golden_model.experiments.plans import ALL, PLANS, Plan
+from golden_model.experiments.plans import ALL, PLANS, Choice, Plan
 from golden_model.experiments.plots import (
     by_method,
     draw_errors,
@@ -44,7 +44,11 @@ def write_report(folder: Path, page: Path) -> None:
 
 def _overview(found: Sequence[tuple[Plan | IntegerPlan, Sequence[Run]]]) -> Iterator[str]:
     """The readout's mean error by every method, a row for each plan that compares methods."""
-    compared = [(plan, runs) for plan, runs in found if isinstance(plan, Plan)]
+    compared = [
+        (plan, runs)
+        for plan, runs in found
+        if isinstance(plan, Plan) and not isinstance(plan, Choice)
+    ]
     if not compared:
         return
     yield "## All methods\n"
@@ -79,14 +83,11 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
     if isinstance(plan, IntegerPlan):
         yield from _integer_section(plan, runs, folder)
         return
-    settings = runs[0].settings
     yield f"## {plan.title}\n"
     yield (
         f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{_each(plan)},"
-        f" batches of {plan.batch}, Adam from {settings['rate']} down to a {1 / plan.decay:.0f}th"
-        f" of it, loss {settings['loss']}, dropout {settings['dropout']},"
-        f"{_images(plan)}"
-        f" seeds {', '.join(map(str, plan.seeds))}.\n"
+        f" batches of {plan.batch}, {_step(plan, runs[0])}, loss {runs[0].settings['loss']},"
+        f"{_classifiers(plan)}{_images(plan)} seeds {', '.join(map(str, plan.seeds))}.\n"
     )
     blocks = len(plan.settings.hidden)
     own = "".join(f" | block {n + 1}'s own" for n in range(blocks))
@@ -108,12 +109,25 @@ def _each(plan: Plan | IntegerPlan) -> str:
     return " for each layer" if plan.layer_by_layer else ""
 
 
+def _step(plan: Plan, run: Run) -> str:
+    end = f"down to a {1 / plan.decay:.0f}th of it"
+    if isinstance(plan, Choice):
+        return f"Adam, its rate going {end}"
+    return f"Adam from {run.settings['rate']} {end}, dropout {run.settings['dropout']}"
+
+
+def _classifiers(plan: Plan) -> str:
+    settings = plan.settings
+    across = [block.regions for block in settings.hidden]
+    if isinstance(plan, Choice) or not any(across):
+        return ""
+    regions = " and ".join(f"{n} x {n}" for n in across)
+    return f" local classifiers on {regions} regions, scaled by {settings.classifier_scale:g},"
+
+
 def _images(plan: Plan) -> str:
-    across = plan.settings.regions
-    regions = f" local classifiers on {across} x {across} regions," if across else ""
     return (
-        regions
-        + " images mirrored at random," * plan.mirror
+        " images mirrored at random," * plan.mirror
         + f" images moved by up to {plan.jitter} pixels," * bool(plan.jitter)
         + (" ON and OFF channels," * plan.on_off)
     )

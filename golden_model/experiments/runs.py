@@ -3,17 +3,16 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, load_data
+from golden_model.data import Dataset, held_out, load_data
 from golden_model.experiments.integers import Errors, IntegerPlan, run_integers
 from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
-from golden_model.reference.methods import MethodName
 from golden_model.reference.network import ReferenceNetwork, Settings
 from golden_model.spec.network import IMAGE_DIMENSIONS, Dense, Network
 from golden_model.variation import mirrored_images, moved_images
@@ -49,7 +48,7 @@ class Run:
 def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
     """The plan's data; :class:`SpecError` if it is not there."""
     if isinstance(plan, IntegerPlan):
-        return load_data(plan.data, plan.network_of(plan.methods[0], 1), directory)
+        return load_data(plan.data, plan.network_of(plan.rows[0], 1), directory)
     settings = plan.settings
     shape = settings.inputs
     shaped = Network(
@@ -60,12 +59,13 @@ def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
         layers=(Dense(units=1),),
         on_off=plan.on_off,
     )
-    return load_data(plan.data, shaped, directory)
+    data = load_data(plan.data, shaped, directory)
+    return held_out(data, plan.validation) if plan.validation else data
 
 
 def missing(plan: Plan | IntegerPlan, folder: Path) -> list[tuple[str, int]]:
-    """Methods and seeds of a plan that have no result yet."""
-    pairs = [(method, seed) for seed in plan.seeds for method in plan.methods]
+    """Rows and seeds of a plan that have no result yet."""
+    pairs = [(row, seed) for seed in plan.seeds for row in plan.rows]
     return [pair for pair in pairs if not result_file(plan, *pair, folder).exists()]
 
 
@@ -77,7 +77,7 @@ def result_file(plan: Plan | IntegerPlan, method: str, seed: int, folder: Path) 
 
 def results(plan: Plan | IntegerPlan, folder: Path) -> list[Run]:
     """All runs of a plan that have been made."""
-    files = (result_file(plan, m, s, folder) for m in plan.methods for s in plan.seeds)
+    files = (result_file(plan, row, s, folder) for row in plan.rows for s in plan.seeds)
     return [Run(**json.loads(file.read_text("utf-8"))) for file in files if file.exists()]
 
 
@@ -101,8 +101,9 @@ def run(
     if isinstance(plan, IntegerPlan):
         settings, errors = run_integers(plan, method, seed, data, advance)
     else:
-        pictures = file.with_suffix(".npz") if seed == plan.seeds[0] else None
-        settings, errors = _run_method(plan, MethodName(method), seed, data, advance, pictures)
+        pictured = seed == plan.seeds[0] and not plan.validation
+        pictures = file.with_suffix(".npz") if pictured else None
+        settings, errors = _run_method(plan, method, seed, data, advance, pictures)
     found = Run(plan=plan.name, method=method, seed=seed, settings=settings, errors=errors)
     text = json.dumps(asdict(found), indent=1) + "\n"
     replace_file(file, text.encode())
@@ -111,13 +112,13 @@ def run(
 
 def _run_method(
     plan: Plan,
-    method: MethodName,
+    row: str,
     seed: int,
     data: Dataset,
     advance: Advance,
     pictures: Path | None,
 ) -> tuple[dict[str, object], Errors]:
-    settings = replace(plan.settings, method=method, seed=seed)
+    settings = plan.settings_of(row, seed)
     made = ReferenceNetwork(settings)
     before = made.blocks[0].linear.weights.copy()
     errors = list(_train(plan, settings, made, data, advance))

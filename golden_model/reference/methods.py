@@ -72,8 +72,11 @@ class Local:
     concordant, trained
         See above.
     regions
-        Behind a convolution the classifier sees means over regions x regions parts of the map; 0
-        for every position by itself.
+        Of each block: behind a convolution its classifier sees means over regions x regions parts
+        of the map; 0 for every position by itself.
+    scale
+        Weights of classifiers and feedback are drawn so many times larger than those of other maps.
+        Means over regions are small, and so would be the scores.
     """
 
     def __init__(
@@ -85,15 +88,16 @@ class Local:
         *,
         concordant: bool = False,
         trained: bool = False,
-        regions: int = 0,
+        regions: Sequence[int],
+        scale: float = 1.0,
     ) -> None:
         self.error_of, self.trained, self.regions = error_of, trained, regions
         self.shapes = [block.output_shape for block in blocks]
-        sizes = [prod(self._seen(shape)) for shape in self.shapes]
-        self.classifiers = [uniform(random, (size, classes)) for size in sizes]
+        sizes = [prod(self._seen(number)) for number in range(len(blocks))]
+        self.classifiers = [scale * uniform(random, (size, classes)) for size in sizes]
         self.feedback = self.classifiers
         if concordant:
-            others = (np.abs(uniform(random, (size, classes))) for size in sizes)
+            others = (np.abs(scale * uniform(random, (size, classes))) for size in sizes)
             self.feedback = [
                 np.sign(own) * other for own, other in zip(self.classifiers, others, strict=True)
             ]
@@ -118,15 +122,14 @@ class Local:
         scores: Real = self._look(block, output) @ self.classifiers[block]
         return scores
 
-    def _seen(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if len(shape) == 1 or not self.regions:
-            return shape
-        return (self.regions, self.regions, shape[-1])
+    def _seen(self, block: int) -> tuple[int, ...]:
+        shape, regions = self.shapes[block], self.regions[block]
+        return (regions, regions, shape[-1]) if regions and len(shape) > 1 else shape
 
     def _look(self, block: int, output: Real) -> Real:
         """What the classifier sees, flat."""
-        if self._seen(self.shapes[block]) != self.shapes[block]:
-            edges = self._edges(self.shapes[block])
+        if self._seen(block) != self.shapes[block]:
+            edges = self._edges(block)
             rows = np.add.reduceat(output, edges[0][:-1], axis=1)
             sums = np.add.reduceat(rows, edges[1][:-1], axis=2)
             output = sums / self._sizes(edges, output.dtype)
@@ -135,18 +138,19 @@ class Local:
     def _spread(self, block: int, error: Real) -> Real:
         """The error of what the classifier sees at every output."""
         shape = self.shapes[block]
-        seen = self._seen(shape)
+        seen = self._seen(block)
         error = error.reshape(len(error), *seen)
         if seen != shape:
-            edges = self._edges(shape)
+            edges = self._edges(block)
             error = error / self._sizes(edges, error.dtype)
             error = np.repeat(error, np.diff(edges[0]), axis=1)
             error = np.repeat(error, np.diff(edges[1]), axis=2)
         return error
 
-    def _edges(self, shape: tuple[int, ...]) -> list[Labels]:
+    def _edges(self, block: int) -> list[Labels]:
         """Where the regions of rows and of columns begin and end."""
-        return [np.arange(self.regions + 1) * size // self.regions for size in shape[:2]]
+        regions = self.regions[block]
+        return [np.arange(regions + 1) * size // regions for size in self.shapes[block][:2]]
 
     def _sizes(self, edges: list[Labels], dtype: np.dtype[np.floating]) -> Real:
         """Positions in each region, shape ``[regions, regions, 1]``."""

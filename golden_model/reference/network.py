@@ -29,11 +29,14 @@ class Hidden:
         Width of a convolution's window; 0 for a dense block.
     pool
         2 x 2 max-pooling behind it.
+    regions
+        Of its local classifier, behind a convolution; see `Local`.
     """
 
     units: int
     kernel: int = 0
     pool: bool = False
+    regions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,8 @@ class Settings:
         Step of Adam (Kingma and Ba, 2015).
     dropout
         Share of activations dropped behind each block while learning.
-    regions
-        Of local classifiers behind convolutions, see `Local`.
+    classifier_scale
+        Of local classifiers and their feedback, see `Local`.
     seed
         Of all draws.
     """
@@ -65,7 +68,7 @@ class Settings:
     margin: float = 1.0
     rate: float = 1e-3
     dropout: float = 0.0
-    regions: int = 0
+    classifier_scale: float = 1.0
     seed: int = 1
 
 
@@ -127,7 +130,7 @@ class ReferenceNetwork:
         self._optimiser = Adam(settings.rate)
 
     def _method(self, random: np.random.Generator) -> Method:
-        settings, name = self.settings, self.settings.method
+        settings, name = self.settings, MethodName(self.settings.method)
         classes = settings.classes
         if name in (MethodName.BACKPROPAGATION, MethodName.FEEDBACK_ALIGNMENT):
             fixed = random if name is MethodName.FEEDBACK_ALIGNMENT else None
@@ -141,7 +144,8 @@ class ReferenceNetwork:
             random,
             concordant=name is MethodName.SIGN_CONCORDANT,
             trained=name is MethodName.TRAINED_LOCAL,
-            regions=settings.regions,
+            regions=[hidden.regions for hidden in settings.hidden],
+            scale=settings.classifier_scale,
         )
 
     def _loss(self, scores: Real, labels: Labels) -> tuple[Real, Real]:

@@ -12,7 +12,7 @@ from golden_model.data import Dataset
 from golden_model.experiments import __main__ as command
 from golden_model.experiments import integers, plans, runs
 from golden_model.experiments.integers import TWIN, IntegerPlan
-from golden_model.experiments.plans import PLANS, Plan, find_plan
+from golden_model.experiments.plans import PLANS, Choice, Plan, find_plan
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError
@@ -98,7 +98,7 @@ def test_tuning_counts_the_classes_that_a_unit_answers_to(data: Dataset) -> None
 def test_every_plan_has_three_seeds_and_a_name() -> None:
     for name, plan in PLANS.items():
         assert plan.name == name
-        assert len(plan.seeds) >= 3
+        assert len(plan.seeds) >= 3 or isinstance(plan, Choice)
     with pytest.raises(SpecError, match=r"mnist-narow.*Did you mean 'mnist-narrow'"):
         find_plan("mnist-narow")
 
@@ -190,8 +190,8 @@ def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
         x_test=chance.integers(0, 256, (15, 8 * 8 * 6)).astype(np.uint8),
         y_test=np.arange(15).astype(np.uint8) % 3,
     )
-    hidden = (Hidden(units=25, kernel=3, pool=True),)
-    settings = Settings(inputs=(8, 8, 6), classes=3, hidden=hidden, regions=2)
+    hidden = (Hidden(units=25, kernel=3, pool=True, regions=2),)
+    settings = Settings(inputs=(8, 8, 6), classes=3, hidden=hidden)
     plan = replace(TINY, settings=settings, mirror=True, jitter=1, on_off=True, batch=10)
     for method in plan.methods:
         runs.run(plan, method, 1, data, tmp_path, lambda _: None)
@@ -199,3 +199,32 @@ def test_convolutions_are_run_and_reported_too(tmp_path: Path) -> None:
     from golden_model.experiments.plots import draw_units  # noqa: PLC0415
 
     assert draw_units(plan, tmp_path, tmp_path / "units.png")
+
+
+def test_settings_are_chosen_on_images_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, fast = replace(SETTINGS, rate=0.0001), replace(SETTINGS, rate=0.02)
+    plan = Choice(
+        name="tiny-choice",
+        title="Tiny, choice",
+        data="random",
+        settings=SETTINGS,
+        seeds=(1,),
+        epochs=1,
+        validation=300,
+        candidates={"rate 0.0001, dropout 0.0": slow, "rate 0.02, dropout 0.0": fast},
+    )
+    whole = runs.data_for(TINY, None)
+    data = runs.data_for(plan, None)
+    assert np.array_equal(data.x_test, whole.x_train[-300:])
+    assert len(data.x_train) == len(whole.x_train) - 300
+    monkeypatch.setitem(plans.PLANS, plan.name, plan)
+    where = ["--results", str(tmp_path / "results")]
+    for name in (plan.name, "report"):
+        assert CliRunner().invoke(command.main, [name, *where]).exit_code == 0
+    rates = [run.settings["rate"] for run in runs.results(plan, tmp_path / "results")]
+    assert rates == [0.0001, 0.02]
+    page = (tmp_path / "results.md").read_text()
+    assert "| rate 0.02, dropout 0.0 | 1 |" in page
+    assert "## All methods" not in page

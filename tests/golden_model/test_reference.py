@@ -97,7 +97,8 @@ def test_backpropagation_is_the_gradient(settings, loss):
 @pytest.mark.parametrize("method", LOCAL)
 @pytest.mark.parametrize("settings", [DENSE, CONV], ids=["dense", "conv"])
 def test_local_errors_are_gradients_of_the_block_s_own_loss(settings, method, regions):
-    made = network(settings, method=method, regions=regions)
+    hidden = tuple(replace(block, regions=regions) for block in settings.hidden)
+    made = network(settings, method=method, hidden=hidden, classifier_scale=2.0)
     x, labels = batch(settings)
     chance, last = np.random.default_rng(3), len(made.blocks)
     for number, (parameter, gradient) in made.gradients(x, labels).items():
@@ -120,6 +121,14 @@ def test_feedback_alignment_with_the_weights_themselves_is_backpropagation():
     found = {n: gradient for n, (_, gradient) in aligned.gradients(x, labels).items()}
     for number, gradient in wanted.items():
         assert np.allclose(found[number], gradient), number
+
+
+def test_classifiers_and_their_feedback_are_as_large_as_settings_say():
+    usual = network(DENSE, method=MethodName.SIGN_CONCORDANT).method
+    large = network(DENSE, method=MethodName.SIGN_CONCORDANT, classifier_scale=8.0).method
+    for name in ("classifiers", "feedback"):
+        for one, other in zip(getattr(usual, name), getattr(large, name), strict=True):
+            assert np.array_equal(8 * one, other)
 
 
 def test_sign_concordant_feedback_agrees_in_sign_only():
