@@ -11,7 +11,7 @@ from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Conv, Dense, Network, Readout, Rounding
+from golden_model.spec.network import Conv, Dense, Loss, Network, Readout, Rounding
 from golden_model.spec.toml import load_network
 from golden_model.training import train
 
@@ -134,7 +134,33 @@ def _conv(data: str, title: str, **how: Any) -> IntegerPlan:
     return _as_described(name, title, data, name, seeds=(1, 2, 3), **how)
 
 
-def _ablation() -> IntegerPlan:
+def _deep_ablation() -> IntegerPlan:
+    """mnist-deep without what might help its second layer."""
+    network = load_network("mnist-deep")
+    first, second = network.layers
+    one_margin = replace(first, margin=second.margin)
+    wide = replace(second, activation_shift=None, rate_shift=None)
+    slow = replace(second, rate_shift=network.learning.rate_shift)
+    hinge = replace(network.learning, loss=Loss.HINGE)
+    return IntegerPlan(
+        name="mnist-deep-ablation",
+        title="MNIST, 784-100-50: what lets the second layer be better than the first",
+        data="mnist",
+        networks={
+            "mnist-deep": network,
+            "one margin for both layers": replace(network, layers=(one_margin, second)),
+            "the second layer's activations and rate by default": replace(
+                network, layers=(first, wide)
+            ),
+            "neither": replace(network, layers=(one_margin, wide)),
+            "one rate shift for both layers": replace(network, layers=(first, slow)),
+            "hinge": replace(network, learning=hinge),
+        },
+        epochs=20,
+    )
+
+
+def _conv_ablation() -> IntegerPlan:
     """cifar10-conv without one of the things that helped it."""
     network = load_network("cifar10-conv")
     first, second = network.layers
@@ -193,6 +219,17 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
             "mnist-deep",
             epochs=20,
         ),
+        _deep_ablation(),
+        IntegerPlan(
+            name="fashion-integers-deep",
+            title="Fashion-MNIST, 784-100-50: 15 fractional bits and 13",
+            data="fashion_mnist",
+            networks={
+                "fashion-deep": load_network("fashion-deep"),
+                "mnist-deep": load_network("mnist-deep"),
+            },
+            epochs=20,
+        ),
         _pairs("mnist", "MNIST"),
         _pairs("fashion_mnist", "Fashion-MNIST"),
         IntegerPlan(
@@ -209,7 +246,7 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
         _conv("mnist", "MNIST", epochs=16),
         _conv("fashion_mnist", "Fashion-MNIST", epochs=12, layer_by_layer=True),
         _conv("cifar10_half", "CIFAR-10, half set", epochs=20),
-        _ablation(),
+        _conv_ablation(),
     )
 }
 """By name, in the order of the report."""
