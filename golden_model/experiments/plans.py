@@ -154,7 +154,7 @@ def _price(
     validation: int,
     **how: Any,
 ) -> list[Plan]:
-    """Backpropagation beside local errors, and how its rate and its dropout were chosen."""
+    """Backpropagation, and how its rate and its dropout were chosen."""
     name = f"{data.split('_', maxsplit=1)[0]}-conv-price"
     candidates = {
         f"rate {rate}, dropout {dropout}": replace(
@@ -174,10 +174,10 @@ def _price(
     )
     price = Plan(
         name=name,
-        title=f"{title}: the price of locality, {_shape(network)}",
+        title=f"{title}: backpropagation on the network of {name.removesuffix('-price')}",
         data=data,
         settings=replace(network, rate=best[0], dropout=best[1]),
-        methods=(MethodName.BACKPROPAGATION, MethodName.LOCAL),
+        methods=(MethodName.BACKPROPAGATION,),
         **how,
     )
     return [choice, price]
@@ -199,8 +199,8 @@ _CONVOLUTIONS = (
         "mnist",
         "MNIST",
         _MNIST,
-        best=(0.001, 0.0),
-        others=((0.002, 0.0), (0.001, 0.2)),
+        best=(0.002, 0.0),
+        others=((0.001, 0.0), (0.001, 0.2), (0.004, 0.0)),
         validation=10000,
         epochs=10,
         jitter=1,
@@ -209,8 +209,8 @@ _CONVOLUTIONS = (
         "fashion_mnist",
         "Fashion-MNIST",
         _FASHION,
-        best=(0.001, 0.0),
-        others=((0.002, 0.0), (0.001, 0.2)),
+        best=(0.002, 0.0),
+        others=((0.001, 0.0), (0.002, 0.2)),
         validation=10000,
         epochs=10,
         mirror=True,
@@ -219,8 +219,8 @@ _CONVOLUTIONS = (
         "cifar10_half",
         "CIFAR-10, half set",
         _COLOURED,
-        best=(0.001, 0.0),
-        others=((0.002, 0.0), (0.001, 0.2), (0.002, 0.2)),
+        best=(0.002, 0.2),
+        others=((0.001, 0.0), (0.002, 0.0), (0.001, 0.2), (0.004, 0.2)),
         validation=2000,
         epochs=12,
         mirror=True,
