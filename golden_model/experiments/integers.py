@@ -149,7 +149,7 @@ def _deep_ablation() -> IntegerPlan:
         networks={
             "mnist-deep": network,
             "one margin for both layers": replace(network, layers=(one_margin, second)),
-            "the second layer's activations and rate by default": replace(
+            "default activations and rate in the second layer": replace(
                 network, layers=(first, wide)
             ),
             "neither": replace(network, layers=(one_margin, wide)),

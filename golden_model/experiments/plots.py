@@ -54,7 +54,10 @@ def draw_errors(plan: Plan, runs: Sequence[Run], file: Path) -> None:
     depth.set(xlabel="block", ylabel="test error, %", title="each block's own classifier")
     depth.xaxis.get_major_locator().set_params(integer=True)
     for axes in (epochs, depth):
-        axes.legend(fontsize=7)
+        if axes.lines:
+            axes.legend(fontsize=7)
+        else:  # no method knows errors of single blocks
+            axes.remove()
     figure.suptitle(plan.title)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)

@@ -1,6 +1,7 @@
 """The page of all results: tables, pictures, and the commands that made them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from golden_model.experiments.plots import (
 )
 from golden_model.experiments.runs import Run, results
 from golden_model.files import replace_file
+from golden_model.reference.methods import MethodName
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import known_networks, load_network
@@ -26,8 +28,17 @@ HEAD = """# What local errors reach
 Written by `python -m golden_model.experiments report` from the files in [results](results); each
 section names the command that makes its figures. Errors are shares of the test set that is answered
 wrongly, in percent: mean over seeds, in brackets the least and the most. Nothing was chosen by
-looking at the test set; settings are the same for all methods.
+looking at the test set; in a table of methods, settings are the same for all of them.
 """
+Found = Sequence[tuple[Plan | IntegerPlan, Sequence[Run]]]
+"""Plans that have results."""
+STEPS = (
+    MethodName.BACKPROPAGATION,
+    MethodName.TRAINED_LOCAL,
+    MethodName.LOCAL,
+    MethodName.FEEDBACK_ALIGNMENT,
+)
+"""From all that is known to little: errors become local, classifiers fixed, errors random."""
 
 
 def write_report(folder: Path, page: Path) -> None:
@@ -38,29 +49,66 @@ def write_report(folder: Path, page: Path) -> None:
         remedy = "Run an experiment first, for example mnist-narrow"
         raise SpecError(f"folder {str(folder)!r}", rule, remedy)
     sections = ("\n".join(_section(plan, runs, folder)) for plan, runs in found)
-    page_text = "\n".join([HEAD, *_overview(found), *sections, *_costs()])
+    page_text = "\n".join([HEAD, *_overview(found), *_prices(found), *sections, *_costs()])
     replace_file(page, page_text.encode())
 
 
-def _overview(found: Sequence[tuple[Plan | IntegerPlan, Sequence[Run]]]) -> Iterator[str]:
+def _means(plan: Plan | IntegerPlan, runs: Sequence[Run]) -> dict[str, float]:
+    """Mean error of the network's answer, in percent, by row."""
+    return {row: final_errors(own)[:, -1].mean() for row, own in by_method(plan, runs).items()}
+
+
+def _overview(found: Found) -> Iterator[str]:
     """The readout's mean error by every method, a row for each plan that compares methods."""
-    compared = [
-        (plan, runs)
+    compared = {
+        plan.title: _means(plan, runs)
         for plan, runs in found
-        if isinstance(plan, Plan) and not isinstance(plan, Choice)
-    ]
+        if isinstance(plan, Plan) and not plan.validation and len(plan.methods) > 1
+    }
     if not compared:
         return
     yield "## All methods\n"
     yield "Mean test error of the readout, in percent.\n"
     yield f"| network | {' | '.join(ALL)} |"
     yield "|---" + "|---:" * len(ALL) + "|"
-    for plan, runs in compared:
-        means = {
-            method: f"{final_errors(own)[:, -1].mean():.2f}"
-            for method, own in by_method(plan, runs).items()
-        }
-        yield f"| {plan.title} | {' | '.join(means.get(method, '-') for method in ALL)} |"
+    for title, means in compared.items():
+        cells = (f"{means[method]:.2f}" if method in means else "-" for method in ALL)
+        yield f"| {title} | {' | '.join(cells)} |"
+    yield ""
+    whole = {title: means for title, means in compared.items() if len(means) == len(ALL)}
+    if not whole:
+        return
+    yield "By how many points each step is worse than the one before it:\n"
+    yield f"| network | {' | '.join(f'{b} after {a}' for a, b in pairwise(STEPS))} |"
+    yield "|---" + "|---:" * (len(STEPS) - 1) + "|"
+    for title, means in whole.items():
+        cells = (f"{means[b] - means[a]:.2f}" for a, b in pairwise(STEPS))
+        yield f"| {title} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _prices(found: Found) -> Iterator[str]:
+    """Integers that learn locally beside backpropagation on the same network."""
+    means = {plan.name: _means(plan, runs) for plan, runs in found}
+    pairs = [
+        (plan, f"{plan.name}-price")
+        for plan, _ in found
+        if isinstance(plan, IntegerPlan) and f"{plan.name}-price" in means
+    ]
+    if not pairs:
+        return
+    yield "## The price of locality\n"
+    yield (
+        "Integers that learn locally beside backpropagation in real numbers on the same network and"
+        " images, its rate and dropout chosen on images held out: mean test error of the readout,"
+        " in percent.\n"
+    )
+    yield "| network | weights | local errors, integers | backpropagation | price |"
+    yield "|---" + "|---:" * 4 + "|"
+    for plan, price in pairs:
+        weights = sum(layer.weight_count for layer in infer_formats(load_network(plan.name)).layers)
+        local, best = means[plan.name][plan.name], means[price][MethodName.BACKPROPAGATION]
+        yield f"| {plan.name} | {weights:,} | {local:.2f} | {best:.2f} | {local - best:.2f} |"
     yield ""
 
 

@@ -10,13 +10,14 @@ from click.testing import CliRunner
 
 from golden_model.data import Dataset
 from golden_model.experiments import __main__ as command
-from golden_model.experiments import integers, plans, runs
+from golden_model.experiments import plans, runs
 from golden_model.experiments.integers import TWIN, IntegerPlan
 from golden_model.experiments.plans import PLANS, Choice, Plan, find_plan
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.toml import load_network
 
 SETTINGS = Settings(inputs=(16,), classes=3, hidden=(Hidden(units=30), Hidden(units=6)), rate=0.01)
 TINY = Plan(
@@ -133,7 +134,7 @@ def test_nothing_to_report_is_said(tmp_path: Path) -> None:
 def test_integer_plans_are_run_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = replace(integers.load_network("digits"), name="tiny-integers", inputs=16)
+    network = replace(load_network("digits"), name="tiny-integers", inputs=16)
     plan = IntegerPlan(
         name="tiny-integers",
         title="Tiny, integers",
@@ -155,7 +156,7 @@ def test_integer_plans_are_run_and_reported(
 
 
 def test_an_integer_plan_may_go_layer_by_layer(tmp_path: Path) -> None:
-    network = replace(integers.load_network("digits"), name="tiny", inputs=16)
+    network = replace(load_network("digits"), name="tiny", inputs=16)
     plan = IntegerPlan(
         name="tiny",
         title="Tiny",
@@ -174,7 +175,7 @@ def test_coarser_weights_differ_in_their_rounding_only() -> None:
     plan = find_plan("cifar10-conv-ablation")
     assert isinstance(plan, IntegerPlan)
     coarse = infer_formats(plan.networks["weights with two fractional bits less"]).layers
-    fine = infer_formats(integers.load_network("cifar10-conv")).layers
+    fine = infer_formats(load_network("cifar10-conv")).layers
     for one, other in zip(coarse[1:], fine[1:], strict=True):
         assert other.weight_fraction - one.weight_fraction == 2
         assert other.activation_shift - one.activation_shift == 2
@@ -228,3 +229,29 @@ def test_settings_are_chosen_on_images_held_out(
     page = (tmp_path / "results.md").read_text()
     assert "| rate 0.02, dropout 0.0 | 1 |" in page
     assert "## All methods" not in page
+
+
+def test_the_price_of_locality_is_the_difference_of_two_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = IntegerPlan(
+        name="digits", title="Integers", data="digits", networks={"digits": load_network("digits")}
+    )
+    price = replace(TINY, name="digits-price", methods=(MethodName.BACKPROPAGATION,))
+    for plan, row, seed, error in (
+        (local, "digits", 1, 0.04),
+        (local, "digits", 2, 0.06),
+        (price, "backpropagation", 1, 0.03),
+        (price, "backpropagation", 2, 0.03),
+    ):
+        file = runs.result_file(plan, row, seed, tmp_path)
+        file.parent.mkdir(exist_ok=True)
+        settings = {"rate": 0.01, "loss": "cross-entropy", "dropout": 0.0}
+        run = {"plan": plan.name, "method": row, "seed": seed, "settings": settings}
+        file.write_text(json.dumps({**run, "errors": [[None, None, error]]}))
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments import report  # noqa: PLC0415
+
+    monkeypatch.setattr(report, "PLANS", {plan.name: plan for plan in (local, price)})
+    report.write_report(tmp_path, tmp_path / "page.md")
+    assert "| digits | 2,410 | 5.00 | 3.00 | 2.00 |" in (tmp_path / "page.md").read_text()
