@@ -210,7 +210,7 @@ _CONVOLUTIONS = (
         "Fashion-MNIST",
         _FASHION,
         best=(0.002, 0.0),
-        others=((0.001, 0.0), (0.002, 0.2)),
+        others=((0.001, 0.0),),
         validation=10000,
         epochs=10,
         mirror=True,
