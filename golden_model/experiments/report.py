@@ -16,7 +16,7 @@ from golden_model.experiments.plots import (
     draw_units,
     final_errors,
 )
-from golden_model.experiments.runs import Run, results
+from golden_model.experiments.runs import Run, missing, results
 from golden_model.files import replace_file
 from golden_model.reference.methods import MethodName
 from golden_model.spec.errors import SpecError
@@ -49,8 +49,20 @@ def write_report(folder: Path, page: Path) -> None:
         remedy = "Run an experiment first, for example mnist-narrow"
         raise SpecError(f"folder {str(folder)!r}", rule, remedy)
     sections = ("\n".join(_section(plan, runs, folder)) for plan, runs in found)
-    page_text = "\n".join([HEAD, *_overview(found), *_prices(found), *sections, *_costs()])
-    replace_file(page, page_text.encode())
+    parts = [HEAD, *_not_run(folder), *_overview(found), *_prices(found), *sections, *_costs()]
+    replace_file(page, "\n".join(parts).encode())
+
+
+def _not_run(folder: Path) -> Iterator[str]:
+    """Plans that lack results, and how many runs they lack."""
+    lacking = [(plan, len(missing(plan, folder))) for plan in PLANS.values()]
+    words = [
+        f"{plan.name} ({count} of {len(plan.rows) * len(plan.seeds)} runs)"
+        for plan, count in lacking
+        if count
+    ]
+    if words:
+        yield f"Not run yet: {', '.join(words)}.\n"
 
 
 def _means(plan: Plan | IntegerPlan, runs: Sequence[Run]) -> dict[str, float]:

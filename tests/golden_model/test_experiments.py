@@ -117,11 +117,15 @@ def test_the_command_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.Mon
     assert runner.invoke(command.main, ["report", *where]).exit_code == 0
     page = (tmp_path / "results.md").read_text()
     assert "python -m golden_model.experiments tiny" in page
+    assert "tiny (" not in page
     answers = [run.errors[-1][-1] for run in runs.results(TINY, folder) if run.method == "local"]
     overview = next(line for line in page.splitlines() if line.startswith(f"| {TINY.title} |"))
     assert f"| {100 * np.mean(np.array(answers, float)):.2f} |" in overview
     assert (folder / "tiny.png").stat().st_size > 1000
     assert (folder / "tiny-units.png").stat().st_size > 1000
+    (folder / "tiny" / "local-2.json").unlink()
+    assert runner.invoke(command.main, ["report", *where]).exit_code == 0
+    assert "tiny (1 of 4 runs)" in (tmp_path / "results.md").read_text()
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:
