@@ -200,7 +200,7 @@ _CONVOLUTIONS = (
         "MNIST",
         _MNIST,
         best=(0.002, 0.0),
-        others=((0.001, 0.0), (0.001, 0.2), (0.004, 0.0)),
+        others=((0.001, 0.0), (0.001, 0.2)),
         validation=10000,
         epochs=10,
         jitter=1,
