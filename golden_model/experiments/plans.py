@@ -131,12 +131,13 @@ class _Family:
         return plans
 
 
-def _pooled(*sizes: tuple[int, int, int]) -> tuple[Hidden, ...]:
-    """Convolutions of so many filters, such kernels and such regions of their classifiers."""
-    return tuple(
+def _convolutions(inputs: tuple[int, ...], *sizes: tuple[int, int, int]) -> Settings:
+    """Pooled convolutions of so many filters, such kernels and such regions of classifiers."""
+    hidden = tuple(
         Hidden(units=units, kernel=kernel, pool=True, regions=regions)
         for units, kernel, regions in sizes
     )
+    return Settings(inputs=inputs, hidden=hidden, classifier_scale=8.0)
 
 
 def _shape(settings: Settings) -> str:
@@ -184,16 +185,9 @@ def _price(
 
 
 # The networks of mnist-conv, fashion-conv and cifar10-conv.
-_SCALE = 8.0
-_MNIST = Settings(
-    inputs=(28, 28, 1), hidden=_pooled((32, 5, 1), (48, 5, 1)), classifier_scale=_SCALE
-)
-_FASHION = Settings(
-    inputs=(28, 28, 1), hidden=_pooled((32, 5, 1), (108, 3, 2)), classifier_scale=_SCALE
-)
-_COLOURED = Settings(
-    inputs=(32, 32, 6), hidden=_pooled((64, 5, 4), (48, 3, 2)), classifier_scale=_SCALE
-)
+_MNIST = _convolutions((28, 28, 1), (32, 5, 1), (48, 5, 1))
+_FASHION = _convolutions((28, 28, 1), (32, 5, 1), (108, 3, 2))
+_COLOURED = _convolutions((32, 32, 6), (64, 5, 4), (48, 3, 2))
 _CONVOLUTIONS = (
     *_price(
         "mnist",
