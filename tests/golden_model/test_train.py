@@ -127,13 +127,11 @@ def test_what_was_saved_survives_a_failing_write(
     save_weights(saved, engine, 1)
     before = saved.read_bytes()
 
-    def half_written(path: Path, content: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(content[: len(content) // 2])
+    def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", half_written)
+        patched.setattr(os, "fsync", full)
         with pytest.raises(SpecError, match="No space left"):
             save_weights(saved, engine, 2)
     assert saved.read_bytes() == before
