@@ -10,11 +10,11 @@ from rich.table import Table
 
 from golden_model.calibration import Calibration, calibrate
 from golden_model.data import load_data, natural_data
-from golden_model.files import replace_file
+from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Network
-from golden_model.spec.toml import load_network, network_text
+from golden_model.spec.toml import BYTE_ORDER_MARK, load_network, network_text
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -50,6 +50,7 @@ def _calibrate(
             rule = "the description of a known network is not changed"
             raise SpecError(f"network {name!r}", rule, "Name a file by --out")
         out = Path(name)
+    check_writable(out)
     data = load_data(data_name or natural_data(network), network, data_dir)
     layers = len(network.layers) + (network.readout is not None)
     with progress_bar() as progress:
@@ -61,15 +62,23 @@ def _calibrate(
 
 
 def settled(text: str, network: Network, found: list[Calibration]) -> str:
-    """A description's text with what was found written into the tables of its layers."""
-    document = tomlkit.parse(text)
+    """A description's text with what was found written into the tables of its layers.
+
+    Lines end as they did, where all of them end alike.
+    """
+    body = text.removeprefix(BYTE_ORDER_MARK)
+    unix = body.replace("\r\n", "\n")
+    windows = unix.count("\n") == body.count("\r\n") > 0
+    document = tomlkit.parse(unix if windows else body)
     tables = [*document.get("layers", [])]
     if network.readout is not None:
         tables.append(document["readout"])
     for table, layer in zip(tables, found, strict=True):
         for key in ("activation_shift", "margin", "rate_shift"):
             table[key] = getattr(layer, key)
-    return tomlkit.dumps(document)
+    written = tomlkit.dumps(document)
+    mark = text[: len(text) - len(body)]
+    return mark + (written.replace("\n", "\r\n") if windows else written)
 
 
 def _show(found: list[Calibration]) -> None:

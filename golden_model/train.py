@@ -10,7 +10,7 @@ import click
 
 from golden_model.data import Dataset, held_out, load_data, natural_data
 from golden_model.engine import GoldenEngine, can_compile
-from golden_model.files import replace_file
+from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -67,14 +67,15 @@ def _train(
     save: Path | None,
     load: Path | None,
 ) -> None:
+    for path in (save, json_file):
+        if path:
+            check_writable(path)
     engine = _engine(name, seed)
     network = engine.formats.network
     data = load_data(data_name or natural_data(network), network, data_dir)
     if validation:
         data = held_out(data, validation)
     first_epoch = load_weights(load, engine) if load else 0
-    for path in (save, json_file):
-        _check_folder(path)
     stages = len(engine.formats.layers) if layer_by_layer else 1
     reports: list[EpochReport] = []
     with progress_bar() as progress:
@@ -102,13 +103,6 @@ def _engine(name: str, seed: int | None) -> GoldenEngine:
     if seed is not None:
         network = replace(network, seed=seed)
     return GoldenEngine(infer_formats(network), compiled=can_compile())
-
-
-def _check_folder(path: Path | None) -> None:
-    """Better before an hour of training than after its first epoch."""
-    if path is not None and not path.parent.is_dir():
-        rule = f"there is no directory {str(path.parent)!r}"
-        raise SpecError(f"file {str(path)!r}", rule, "Make the directory first")
 
 
 def _heading(engine: GoldenEngine, data: Dataset) -> str:

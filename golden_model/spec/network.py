@@ -16,6 +16,9 @@ MAX_UNITS = 16384
 MAX_LAYERS = 32
 MAX_KERNEL = 15
 MAX_REGIONS = 8
+MAX_NAME = 50
+"""Characters: in UTF-8, and with what the flow adds to it, a folder's name is below 256 bytes."""
+
 IMAGE_DIMENSIONS = 3
 WEIGHT_BITS = range(4, 17)
 RATE_SHIFTS = range(0, 16)
@@ -80,6 +83,17 @@ def check_choice(place: str, value: object, kind: type[Choice]) -> Choice:
         rule = f"it must be one of {', '.join(names)}"
         raise SpecError(f"{place} = {value!r}", rule, nearest(str(value), names))
     return kind(value)
+
+
+def check_image(place: str, value: object) -> tuple[int, int, int]:
+    """`value` as height, width and channels; raises :class:`SpecError` unless it is that."""
+    if not isinstance(value, list | tuple) or len(value) != IMAGE_DIMENSIONS:
+        rule = "an image has height, width and channels"
+        raise SpecError(f"{place} = {value!r}", rule, "Write for example [28, 28, 1]")
+    for size in value:
+        check_range(f"a size of {place}", size, range(1, MAX_INPUTS + 1))
+    height, width, channels = value
+    return height, width, channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,9 +278,7 @@ class Network:
     on_off: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
-            rule = "it becomes a folder's name: letters, digits, '-' and '_', no digit first"
-            raise SpecError(f"name = {self.name!r}", rule, 'Write for example "mnist"')
+        self._check_name()
         self._take_image()
         check_range("inputs", self.inputs, range(1, MAX_INPUTS + 1))
         check_range("classes", self.classes, range(2, MAX_CLASSES + 1))
@@ -287,18 +299,31 @@ class Network:
         if self.readout is not None:
             self.readout.check("readout")
 
+    def _check_name(self) -> None:
+        if not isinstance(self.name, str) or not self.name.replace("-", "_").isidentifier():
+            rule = "it becomes a folder's name: letters, digits, '-' and '_', no digit first"
+            raise SpecError(f"name = {self.name!r}", rule, 'Write for example "mnist"')
+        if len(self.name) > MAX_NAME:
+            value = f"name = {self.name[:MAX_NAME]!r}... of {len(self.name)} characters"
+            rule = f"it becomes a folder's name, of at most {MAX_NAME} characters"
+            raise SpecError(value, rule, "Write a shorter one")
+
     def _take_image(self) -> None:
         """Inputs named as height, width and channels become their product and `image`."""
-        given = self.inputs if self.image is None else self.image
-        if not isinstance(given, list | tuple):
+        image = self.image if self.image is None else check_image("image", self.image)
+        inputs: object = self.inputs
+        if isinstance(self.inputs, list | tuple):
+            inputs = check_image("inputs", self.inputs)
+            image = image or inputs
+        if image is None:
             return
-        if len(given) != IMAGE_DIMENSIONS:
-            rule = "an image has height, width and channels"
-            raise SpecError(f"inputs = {list(given)}", rule, "Write for example [28, 28, 1]")
-        for size in given:
-            check_range("a size of inputs", size, range(1, MAX_INPUTS + 1))
-        object.__setattr__(self, "image", tuple(given))
-        object.__setattr__(self, "inputs", math.prod(given))
+        # A copy with another value, by dataclasses.replace, gives both.
+        if inputs not in (image, math.prod(image)):
+            value = f"image = {list(image)} beside inputs = {self.inputs}"
+            remedy = f"Write inputs = {list(image)} alone"
+            raise SpecError(value, "both say what an image's inputs are, and differ", remedy)
+        object.__setattr__(self, "image", image)
+        object.__setattr__(self, "inputs", math.prod(image))
 
     @property
     def fingerprint(self) -> int:

@@ -12,6 +12,23 @@ from golden_model.spec.network import LAYER_TYPES, Hidden, Learning, Network, Re
 
 Record = TypeVar("Record")
 
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors begin a file with."""
+
+INTEGERS = range(-(2**63), 2**63)
+"""Of TOML's integers. Errors show values, and Python does not print numbers without end."""
+
+ELSEWHERE = {
+    "activation": "Leave it out: hidden layers have ReLU, the readout has none",
+    "batch_size": "Leave it out: each sample is learnt before the next one comes",
+    "bias": "Leave it out: every unit has one",
+    "epochs": "Say --epochs when you train",
+    "learning_rate": "Write rate_shift: an update is divided by 2**rate_shift",
+    "padding": "Leave it out: convolutions have none",
+    "stride": "Leave it out: convolutions have stride 1",
+}
+"""Keys that other tools have: what to do here, where the nearest key would mislead."""
+
 
 def known_networks() -> list[str]:
     """Names of the described networks that come with the package."""
@@ -31,10 +48,10 @@ def load_network(name_or_file: str) -> Network:
 
 
 def network_text(name_or_file: str) -> str:
-    """What the file says that :func:`load_network` would read; raises alike."""
+    """What the file says that :func:`load_network` would read, line ends kept; raises alike."""
     if name_or_file.endswith(".toml"):
         try:
-            return Path(name_or_file).read_text(encoding="utf-8")
+            return Path(name_or_file).read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             rule = f"it cannot be read ({reason})"
@@ -49,9 +66,16 @@ def network_text(name_or_file: str) -> str:
 def parse_network(text: str, where: str = "the description") -> Network:
     """The network that a TOML text describes; see :func:`load_network` for what it raises."""
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(text.removeprefix(BYTE_ORDER_MARK))
+        _check_integers(table)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(where, f"it is not TOML ({error})", "Correct that line") from error
+    except RecursionError as error:
+        rule = "its lists or tables are nested too deeply"
+        raise SpecError(where, rule, "A description needs two levels of them") from error
+    except ValueError as error:
+        rule = "integers of TOML have 64 bits, and one has more"
+        raise SpecError(where, rule, "Write a smaller number") from error
     table["learning"] = _record(Learning, table.get("learning", {}), "learning")
     layers = table.get("layers", [])
     if not isinstance(layers, list):
@@ -62,6 +86,15 @@ def parse_network(text: str, where: str = "the description") -> Network:
     if "readout" in table:
         table["readout"] = _record(Readout, table["readout"], "readout")
     return _record(Network, table, "the description")
+
+
+def _check_integers(value: object) -> None:
+    """Raise a ValueError for what TOML does not have, as tomllib does for more than 4300 digits."""
+    if isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _check_integers(item)
+    elif isinstance(value, int) and value not in INTEGERS:
+        raise ValueError(f"an integer of {value.bit_length()} bits")
 
 
 def _layer(table: Any, where: str) -> Hidden:
@@ -82,7 +115,8 @@ def _record(kind: type[Record], table: Any, where: str) -> Record:
     for key in table:
         if key not in field_names(kind):
             rule = f"{where} has no such key"
-            raise SpecError(f"key {key!r}", rule, nearest(key, field_names(kind)))
+            remedy = ELSEWHERE.get(key) or nearest(key, field_names(kind))
+            raise SpecError(f"key {key!r}", rule, remedy)
     for item in fields(kind):  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"
         required = item.default is MISSING and item.default_factory is MISSING
         if required and item.name not in table:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from golden_model.calibrate import main
-from golden_model.calibration import ACTIVATION_RMS, UPDATE_SHARE, calibrate
+from golden_model import calibrate as command
+from golden_model.calibrate import main, settled
+from golden_model.calibration import ACTIVATION_RMS, UPDATE_SHARE, Calibration, calibrate
 from golden_model.data import Dataset, load_data
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -43,6 +44,21 @@ NETWORK = Network(
     readout=Readout(),
     learning=Learning(loss=Loss.PAIRWISE_HINGE),
 )
+
+
+def calibrated() -> list[Calibration]:
+    return [
+        Calibration(
+            name=name,
+            activation_shift=n,
+            margin=20 + n,
+            rate_shift=n,
+            activation_rms=1.0,
+            score_rms=1.0,
+            update_share=1.0,
+        )
+        for n, name in enumerate(["layer0", "layer1", "readout"])
+    ]
 
 
 @pytest.fixture
@@ -82,6 +98,31 @@ def test_a_file_keeps_all_else(tmp_path: Path) -> None:
     changed = {"activation_shift": None, "margin": None, "rate_shift": None}
     for found, given in zip(network.layers, NETWORK.layers, strict=True):
         assert replace(found, **changed) == given  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_keeps_its_line_ends_and_mark(mark: str, end: str) -> None:
+    text = mark + DESCRIPTION.replace("\n", end)
+    found = calibrated()
+    written = settled(text, NETWORK, found)
+    assert written.startswith(mark + end)
+    assert written.count("\n") == written.count(end) == DESCRIPTION.count("\n") + 8
+    assert written == mark + settled(DESCRIPTION, NETWORK, found).replace("\n", end)
+
+
+def test_lines_that_end_differently_stay(tmp_path: Path) -> None:
+    mixed = DESCRIPTION.replace("\n", "\r\n", 3)
+    written = settled(mixed, NETWORK, calibrated())
+    assert written == settled(DESCRIPTION, NETWORK, calibrated()).replace("\n", "\r\n", 3)
+
+
+def test_where_it_cannot_write_is_known_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "calibrate", None)  # would fail if it were called
+    words = ["--network", "digits", "--out", "absent/mine.toml"]
+    result = CliRunner().invoke(command.main, words)
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: file 'absent/mine.toml': there is no directory")
 
 
 def test_a_known_network_needs_a_place() -> None:

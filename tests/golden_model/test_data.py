@@ -281,4 +281,4 @@ def test_on_off_networks_take_images_of_half_as_many_channels(tmp_path: Path) ->
     )
     assert load_data(str(file), network).x_train.shape == (3, 96)
     with pytest.raises(SpecError, match="two channels for each"):
-        replace(network, image=(4, 4, 3))
+        replace(network, inputs=[4, 4, 3], image=None)

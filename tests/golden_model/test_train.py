@@ -107,6 +107,7 @@ def test_weights_of_another_seed_or_network_are_refused(tmp_path: Path) -> None:
         (["--network", "digits", "--data", "mnits"], "Did you mean 'mnist'"),
         (["--network", "digits", "--load", "absent.npz"], "cannot be read"),
         (["--network", "digits", "--save", "absent/w.npz"], "no directory 'absent'"),
+        (["--network", "digits", "--json", "/dev/null/x"], "no directory '/dev/null'"),
         (["--network", "digits", "--data", "mnist", "--data-dir", "absent"], "mnist.npz"),
         (["--network", "digits", "--epochs", "0"], "x>=1"),
     ],

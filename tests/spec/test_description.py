@@ -7,8 +7,23 @@ import pytest
 
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout
-from golden_model.spec.toml import known_networks, load_network, parse_network
+from golden_model.spec.network import (
+    Conv,
+    Dense,
+    Feedback,
+    Learning,
+    Loss,
+    Network,
+    Readout,
+    field_names,
+)
+from golden_model.spec.toml import (
+    ELSEWHERE,
+    known_networks,
+    load_network,
+    network_text,
+    parse_network,
+)
 
 MNIST = """
 name = "mnist"
@@ -63,6 +78,33 @@ def test_every_network_that_comes_along_has_formats(name: str) -> None:
     assert infer_formats(load_network(name)).layers
 
 
+def test_images_by_either_key() -> None:
+    image = replace(parse_network(MNIST), inputs=[28, 28, 1])
+    assert (image.inputs, image.image) == (784, (28, 28, 1))
+    for line in ("inputs = 784\nimage = [28, 28, 1]", "inputs = [28, 28, 1]\nimage = [28, 28, 1]"):
+        assert parse_network(MNIST.replace("inputs = 784", line)) == image
+    assert replace(image, seed=2).image == (28, 28, 1)
+
+
+def test_a_name_as_long_as_names_may_be() -> None:
+    # What a file system counts is bytes, 255 of them, and the flow adds to a name.
+    text = MNIST.replace('"mnist"', '"' + "\U00020000" * 50 + '"')
+    assert len(parse_network(text).name.encode()) == 200
+
+
+@pytest.mark.parametrize("key", ELSEWHERE)
+def test_keys_of_other_tools_have_no_twin_here(key: str) -> None:
+    kinds = (Network, Learning, Dense, Conv, Readout)
+    assert not any(key in field_names(kind) for kind in kinds)
+
+
+def test_a_byte_order_mark_and_line_ends_are_no_matter(tmp_path: Path) -> None:
+    own, text = tmp_path / "own.toml", "\ufeff" + MNIST.replace("\n", "\r\n")
+    own.write_bytes(text.encode())
+    assert load_network(str(own)) == parse_network(MNIST)
+    assert network_text(str(own)) == text
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(MNIST)
     assert load_network(str(tmp_path / "own.toml")) == parse_network(MNIST)
@@ -96,12 +138,39 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("[[layers]]", "[layers]", r"Write \[\[layers\]\]"),
         ("[readout]", "[readout", "it is not TOML"),
         ('[[layers]]\ntype = "dense"\nunits = 64', "", r"0 layers.*\[\[layers\]\]"),
+        ("784", "784\nimage = [4, 4, 1]", r"image = \[4, 4, 1\] beside inputs = 784: .*differ"),
+        ("784", "[7, 7, 16]\nimage = [28, 28, 1]", r"beside inputs = \[7, 7, 16\]"),
+        ("784", '16\nimage = "4x4"', "image = '4x4': an image has height, width and channels"),
+        ("784", "16\nimage = [4, 4]", r"image = \[4, 4\]: an image has height, width and channels"),
+        ("784", '4\nimage = [4, 1, "1"]', "a size of image = '1': it must be an integer"),
+        ("784", "[4, 4]", r"inputs = \[4, 4\]: an image has height, width and channels"),
+        ("units = 64", 'activation = "tanh"', r"key 'activation'.*hidden layers have ReLU"),
+        ("margin = 64", "learning_rate = 0.1", r"key 'learning_rate'.*Write rate_shift"),
     ],
 )
 def test_what_a_wrong_description_gets(old: str, new: str, message: str) -> None:
     assert old in MNIST
     with pytest.raises(SpecError, match=message):
         parse_network(MNIST.replace(old, new, 1))
+
+
+NO_END = {
+    "a long name": ("mnist", "n" * 300, r"'n{50}'\.\.\. of 300 characters.*at most 50"),
+    "6000 digits": ("784", "9" * 6000, "the description: integers of TOML have 64 bits"),
+    "hexadecimal": ("784", "0x" + "f" * 6000, "the description: integers of TOML have 64 bits"),
+    "65 bits": ("784", str(2**63), "the description: integers of TOML have 64 bits"),
+    "64 bits": ("784", str(2**63 - 1), r"inputs = 9223372036854775807.*fits is 16384\.$"),
+    "brackets": ("784", "[" * 3000, "its lists or tables are nested too deeply"),
+    "dotted keys": ("inputs", "inputs" + ".x" * 3000, "its lists or tables are nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("what", NO_END)
+def test_what_a_description_without_end_gets(what: str) -> None:
+    old, new, message = NO_END[what]
+    with pytest.raises(SpecError, match=message) as caught:
+        parse_network(MNIST.replace(old, new, 1))
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
