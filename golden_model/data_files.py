@@ -8,13 +8,15 @@ An .mat file of SVHN, cropped digits (Netzer et al., 2011): ``X`` of shape ``[32
 """
 
 import gzip
-import zlib
+import math
+import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.files import Arrays, read_arrays
+from golden_model.files import Arrays, check_size, read_arrays, reading
+from golden_model.mat_file import read_mat
 from golden_model.spec.errors import SpecError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -28,6 +30,7 @@ IDX_UINT8 = 8
 SVHN_FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 SVHN_IMAGE = (32, 32, 3)
 SVHN_ZERO = 10
+FETCH = "Fetch it once more"
 
 
 def read_npz(path: Path) -> Arrays:
@@ -54,19 +57,17 @@ def read_idx_folder(folder: Path) -> Arrays | None:
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The array of one idx file of unsigned 8-bit values; :class:`SpecError` if it is none."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        rule = f"it cannot be read ({error})"
-        raise SpecError(f"data file {str(path)!r}", rule, "Fetch it once more") from error
-    dimensions = content[3] if len(content) > 3 else 0
-    start = 4 + 4 * dimensions
-    shape = np.frombuffer(content[4:start], ">u4") if len(content) >= start else np.zeros(0, int)
-    whole = content[:3] == bytes((0, 0, IDX_UINT8)) and len(shape) == dimensions > 0
-    if not whole or len(content) - start != np.prod(shape, dtype=np.int64):
-        rule = "it is not a whole idx file of unsigned 8-bit values"
-        raise SpecError(f"data file {str(path)!r}", rule, "Fetch it once more")
-    return np.frombuffer(content, np.uint8, offset=start).reshape([int(n) for n in shape])
+    rule = "it is not a whole idx file of unsigned 8-bit values"
+    zipped = path.suffix == ".gz"
+    with reading(path, rule, FETCH), gzip.open(path) if zipped else path.open("rb") as file:
+        zeros, kind, dimensions = struct.unpack(">HBB", file.read(4))
+        shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+        size = math.prod(shape)
+        check_size(path, size)
+        content = file.read(size + 1)
+        if (zeros, kind) != (0, IDX_UINT8) or not shape or len(content) != size:
+            raise SpecError(f"file {str(path)!r}", rule, FETCH)
+        return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_svhn_folder(folder: Path) -> Arrays | None:
@@ -86,19 +87,11 @@ def read_svhn_folder(folder: Path) -> Arrays | None:
 
 
 def _read_svhn(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    # Imported here because it takes half a second.
-    from scipy.io import loadmat, matlab  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    try:
-        content = loadmat(path)
-        images, labels = content["X"], content["y"].ravel()
-    except (OSError, ValueError, KeyError, NotImplementedError, matlab.MatReadError) as error:
-        rule = f"it is no .mat file with X and y ({error})"
-        raise SpecError(f"data file {str(path)!r}", rule, "Fetch it once more") from error
-    fits = images.dtype == np.uint8 and images.shape == (*SVHN_IMAGE, len(labels))
+    images, labels = read_mat(path, ("X", "y"), FETCH).values()
+    fits = images.dtype == np.uint8 and images.shape == (*SVHN_IMAGE, labels.size)
     if not fits or not np.isin(labels, range(1, SVHN_ZERO + 1)).all():
-        value = f"data file {str(path)!r}: X is {images.dtype} of shape {images.shape}"
+        value = f"file {str(path)!r}: X is {images.dtype} of shape {images.shape}"
         rule = "X is uint8 of shape (32, 32, 3, n), and y has n labels of 1 to 10"
         raise SpecError(value, rule, "Take the files of cropped digits")
-    samples = np.ascontiguousarray(images.transpose(3, 0, 1, 2))
-    return samples, (labels % SVHN_ZERO).astype(np.uint8)
+    samples = np.ascontiguousarray(images.transpose(3, 0, 1, 2), np.uint8)
+    return samples, (labels.ravel() % SVHN_ZERO).astype(np.uint8)

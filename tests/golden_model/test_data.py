@@ -127,7 +127,7 @@ def test_what_a_wrong_npz_gets(changed: dict[str, object], message: str, tmp_pat
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read"):
         load_data(str(tmp_path / "absent.npz"), NETWORK)
-    for content in (b"", b"text", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00"):
+    for content in (b"", b"text", b"PK\x03\x04 and no more"):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(SpecError, match=r"not an \.npz file"):
             load_data(str(tmp_path / "bad.npz"), NETWORK)
@@ -152,7 +152,7 @@ def test_broken_idx_files(broken: str, tmp_path: Path) -> None:
         load_data("mnist", NETWORK, tmp_path)
     (tmp_path / "t10k-images-idx3-ubyte").unlink()
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(content)[:-9])
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(SpecError, match="not a whole idx file"):
         load_data("mnist", NETWORK, tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_what_is_no_svhn_is_named(tmp_path: Path) -> None:
     images = np.zeros((2, 32, 32, 3), np.uint8)
     svhn_file(tmp_path / "test_32x32.mat", images, np.array([1, 2], np.uint8))
     (tmp_path / "train_32x32.mat").write_bytes(b"nothing")
-    with pytest.raises(SpecError, match=r"train_32x32\.mat.*no \.mat file"):
+    with pytest.raises(SpecError, match=r"train_32x32\.mat.*no whole \.mat file"):
         load_data("svhn", SVHN, tmp_path)
     svhn_file(tmp_path / "train_32x32.mat", images, np.array([1, 11], np.uint8))
     with pytest.raises(SpecError, match="labels of 1 to 10"):
