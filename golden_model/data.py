@@ -1,30 +1,20 @@
 """Data sets: labelled samples of unsigned 8-bit inputs, split for training and test."""
 
-import os
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import (
-    KEYS,
-    SVHN_FILES,
-    read_idx_folder,
-    read_npz,
-    read_svhn_folder,
-)
+from golden_model.data_files import read_npz
+from golden_model.data_sets import LOADERS, SHORT_NAMES
 from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.network import Network
 
-DIRECTORY_VARIABLE = "LOAM_DATA"
-IMAGE_SETS = ("mnist", "fashion_mnist", "cifar10_half")
-SHORT_NAMES = {"fashion": "fashion_mnist", "cifar10": "cifar10_half"}
-"""Sets that a network's name may begin with, by less than their names."""
-DIGITS_TEST = 359
-"""Test images of the digits set, a fifth of its 1797."""
+VALIDATION = 2**32 - 1
+"""Names the draw of :func:`stratified` beside those of epochs, which count from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +77,17 @@ def load_data(name_or_file: str, network: Network, directory: Path | None = None
 
 
 def held_out(data: Dataset, samples: int) -> Dataset:
-    """The last `samples` of the training set in place of the test set, for choosing settings.
+    """The last `samples` of the training set in place of the test set.
+
+    The experiments chose their settings by these; for sets that may be sorted see
+    :func:`stratified`.
 
     Raises
     ------
     SpecError
         If that leaves nothing to train on.
     """
-    if samples >= len(data.x_train):
-        rule = f"{data.name} has {len(data.x_train)} training samples, and some must be left"
-        raise SpecError(f"{samples} samples for validation", rule, "Hold fewer of them out")
+    _check_some_left(data, samples)
     return Dataset(
         name=f"{data.name}, validation",
         x_train=data.x_train[:-samples],
@@ -106,84 +97,42 @@ def held_out(data: Dataset, samples: int) -> Dataset:
     )
 
 
-def random_data(network: Network, train: int = 2000, test: int = 500) -> Arrays:
-    """Samples and labels without sense, drawn from the network's seed.
+def stratified(data: Dataset, samples: int, seed: int) -> Dataset:
+    """Some of the training set in place of the test set, drawn by seed, by the classes' shares.
 
-    Half of the inputs are 0 and an eighth 255, for the sake of what is special about them.
+    A class with ``n`` of ``N`` training samples gives ``samples * n // N`` of them; those with the
+    largest remainders, of equal ones the lower, give one more until there are enough. They are
+    the class's first ones in a permutation by ``RandomState([seed, VALIDATION])``; all samples
+    stay in their order.
+
+    Raises
+    ------
+    SpecError
+        If that leaves nothing to train on.
     """
-    random = np.random.RandomState(network.seed)
-    shape = (train + test, network.inputs)
-    x = random.randint(0, 256, shape).astype(np.uint8)
-    kind = random.randint(0, 8, shape)
-    x[kind < 4] = 0
-    x[kind == 4] = 255
-    y = random.randint(0, network.classes, train + test)
-    return {"x_train": x[:train], "y_train": y[:train], "x_test": x[train:], "y_test": y[train:]}
+    total = len(data.x_train)
+    _check_some_left(data, samples)
+    order = np.random.RandomState([seed, VALIDATION]).permutation(total)
+    classes, counts = np.unique(data.y_train, return_counts=True)
+    shares, remainders = np.divmod(counts * samples, total)
+    largest = np.argsort(-remainders, kind="stable")
+    shares[largest[: samples - shares.sum()]] += 1
+    held = np.zeros(total, np.bool_)
+    for label, share in zip(classes, shares, strict=True):
+        held[order[data.y_train[order] == label][:share]] = True
+    return Dataset(
+        name=f"{data.name}, validation",
+        x_train=data.x_train[~held],
+        y_train=data.y_train[~held],
+        x_test=data.x_train[held],
+        y_test=data.y_train[held],
+    )
 
 
-def _digits(network: Network, directory: Path | None) -> Arrays:
-    # Imported here because it takes a second.
-    from sklearn.datasets import load_digits  # noqa: PLC0415
-
-    images, y = load_digits(return_X_y=True)
-    x = ((images * 255 + 8) // 16).astype(np.uint8)
-    # The order is by writer. RandomState's streams, unlike Generator's, are the same for ever.
-    order = np.random.RandomState(0).permutation(len(x))
-    test, train = order[:DIGITS_TEST], order[DIGITS_TEST:]
-    return {"x_train": x[train], "y_train": y[train], "x_test": x[test], "y_test": y[test]}
-
-
-def _random(network: Network, directory: Path | None) -> Arrays:
-    return random_data(network)
-
-
-def _image_set(name: str) -> Callable[[Network, Path | None], Arrays]:
-    """A loader that looks for the files of one of the MNIST-like sets."""
-
-    def load(network: Network, directory: Path | None) -> Arrays:
-        remedy = (
-            f"Put {name}.npz (with {', '.join(KEYS)}) there, or train-images-idx3-ubyte, "
-            "train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each "
-            f"plain or .gz, there or in its subdirectory {name}"
-        )
-        directory = _directory(name, directory, remedy)
-        if (directory / f"{name}.npz").is_file():
-            return read_npz(directory / f"{name}.npz")
-        for folder in (directory / name, directory):
-            if (arrays := read_idx_folder(folder)) is not None:
-                return arrays
-        raise SpecError(f"data {name!r}", f"{str(directory)!r} does not hold it", remedy)
-
-    return load
-
-
-def _svhn(network: Network, directory: Path | None) -> Arrays:
-    remedy = f"Put {' and '.join(SVHN_FILES.values())} there, or in its subdirectory svhn"
-    directory = _directory("svhn", directory, remedy)
-    for folder in (directory / "svhn", directory):
-        if (arrays := read_svhn_folder(folder)) is not None:
-            return arrays
-    raise SpecError("data 'svhn'", f"{str(directory)!r} does not hold it", remedy)
-
-
-def _directory(name: str, directory: Path | None, remedy: str) -> Path:
-    """The directory given, or that of the environment variable."""
-    if directory is not None:
-        return directory
-    if not os.environ.get(DIRECTORY_VARIABLE):
-        rule = "it is read from a directory, and none is named"
-        name_it = f"Name one by {DIRECTORY_VARIABLE} or --data-dir. {remedy}"
-        raise SpecError(f"data {name!r}", rule, name_it)
-    return Path(os.environ[DIRECTORY_VARIABLE])
-
-
-LOADERS: dict[str, Callable[[Network, Path | None], Arrays]] = {
-    "digits": _digits,
-    "random": _random,
-    "svhn": _svhn,
-    **{name: _image_set(name) for name in IMAGE_SETS},
-}
-"""What ``--data`` may name."""
+def _check_some_left(data: Dataset, samples: int) -> None:
+    if samples >= len(data.x_train):
+        rule = f"{data.name} has {len(data.x_train)} training samples, and some must be left"
+        raise SpecError(f"{samples} samples for validation", rule, "Hold fewer of them out")
 
 
 def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
@@ -191,7 +140,7 @@ def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
     fitted = {}
     for part in ("train", "test"):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        samples = _samples(f"{name}: x_{part}", x, network.inputs // (1 + network.on_off))
+        samples = _samples(f"{name}: x_{part}", x, network)
         if network.on_off and network.image:
             samples = on_off_channels(samples, network.image)
         fitted[f"x_{part}"] = samples
@@ -202,20 +151,47 @@ def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
     return Dataset(name=name, **fitted)
 
 
-def _samples(place: str, x: NDArray[np.generic], inputs: int) -> NDArray[np.uint8]:
+def _samples(place: str, x: NDArray[np.generic], network: Network) -> NDArray[np.uint8]:
     if x.dtype != np.uint8:
         rule = "samples are unsigned 8-bit integers (uint8), 0 to 255"
+        _check_finite(place, x, rule)
         raise SpecError(f"{place} is {x.dtype}", rule, "Scale and convert them before saving")
-    if x.ndim < 2 or not len(x) or x[0].size != inputs:
+    inputs = network.inputs // (1 + network.on_off)
+    if x.ndim < 2 or not len(x) or math.prod(x.shape[1:]) != inputs:
         rule = f"it must be at least one sample of {inputs} inputs, the samples first"
         remedy = f"Give an array of shape (samples, {inputs}), or a network with other inputs"
         raise SpecError(f"{place} has shape {x.shape}", rule, remedy)
+    if network.image and x.ndim > 2:
+        _check_image(place, x.shape, network.image, network.on_off)
     return np.ascontiguousarray(x.reshape(len(x), inputs))
+
+
+def _check_image(
+    place: str, shape: tuple[int, ...], image: tuple[int, int, int], on_off: bool
+) -> None:
+    """Raise :class:`SpecError` if images have the right size, and their axes another order."""
+    height, width, channels = image[0], image[1], image[2] // (1 + on_off)
+    # Images of one channel go without its axis too.
+    if shape[1:] in ((height, width, channels), (height, width, channels)[: 2 + (channels > 1)]):
+        return
+    rule = f"images of this network are {height} x {width} x {channels}, or flat in that order"
+    remedy = f"Give an array of shape (samples, {height}, {width}, {channels})"
+    if shape[1:] == (channels, height, width):
+        remedy = "Put the channels last: x.transpose(0, 2, 3, 1)"
+    raise SpecError(f"{place} has shape {shape}", rule, remedy)
+
+
+def _check_finite(place: str, values: NDArray[np.generic], rule: str) -> None:
+    """Raise :class:`SpecError`, saying that rule, for what is not a number at all."""
+    if values.dtype.kind in "fc" and not (finite := np.isfinite(values)).all():
+        remedy = "Leave out what was not measured"
+        raise SpecError(f"{place} holds {values[~finite][0]}", rule, remedy)
 
 
 def _labels(place: str, y: NDArray[np.generic], classes: int) -> NDArray[np.uint8]:
     if y.dtype.kind not in "iu" or y.ndim != 1:
         rule = "labels are one integer for each sample"
+        _check_finite(place, y, rule)
         value = f"{place} is {y.dtype} of shape {y.shape}"
         raise SpecError(value, rule, "Give an array of integers of shape (samples,)")
     for extreme in (y.min(), y.max()) if len(y) else ():

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from golden_model.data import Dataset, held_out, load_data, natural_data
+from golden_model.data import Dataset, load_data, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
@@ -36,7 +36,9 @@ SEED = click.IntRange(0, 2**32 - 1)
     "--layer-by-layer", is_flag=True, help="Train the lowest layer, freeze it, and so on."
 )
 @click.option(
-    "--validation", type=click.IntRange(1), help="Hold so many training samples out; test on them."
+    "--validation",
+    type=click.IntRange(1),
+    help="Hold so many training samples out, drawn by seed from every class; test on them.",
 )
 @click.option("--save", type=FILE, help="Write the weights after every epoch.")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
@@ -74,7 +76,7 @@ def _train(
     network = engine.formats.network
     data = load_data(data_name or natural_data(network), network, data_dir)
     if validation:
-        data = held_out(data, validation)
+        data = stratified(data, validation, network.seed)
     first_epoch = load_weights(load, engine) if load else 0
     stages = len(engine.formats.layers) if layer_by_layer else 1
     reports: list[EpochReport] = []

@@ -2,21 +2,26 @@
 
 import gzip
 import os
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.io import savemat
 
+from golden_model import data_sets, train
 from golden_model.data import (
     Dataset,
     held_out,
     load_data,
     natural_data,
     on_off_channels,
-    random_data,
+    stratified,
 )
+from golden_model.data_sets import random_data
+from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import known_networks, load_network
@@ -24,7 +29,7 @@ from golden_model.spec.toml import known_networks, load_network
 NETWORK = Network(name="other", inputs=12, classes=4, layers=(Dense(units=2),))
 X = np.arange(60, dtype=np.uint8).reshape(5, 3, 4)
 Y = np.array([0, 1, 2, 3, 0])
-WRITTEN = {"x_train": X, "y_train": Y, "x_test": X[:2] + 100, "y_test": Y[3:]}
+WRITTEN: Arrays = {"x_train": X, "y_train": Y, "x_test": X[:2] + 100, "y_test": Y[3:]}
 IDX_NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -33,9 +38,9 @@ IDX_NAMES = (
 )
 
 
-def write_idx(folder: Path, *, zipped: bool) -> None:
+def write_idx(folder: Path, *, zipped: bool, arrays: Arrays = WRITTEN) -> None:
     folder.mkdir(exist_ok=True)
-    for name, array in zip(IDX_NAMES, WRITTEN.values(), strict=True):
+    for name, array in zip(IDX_NAMES, arrays.values(), strict=True):
         header = bytes([0, 0, 8, array.ndim])
         header += b"".join(n.to_bytes(4, "big") for n in array.shape)
         content = header + array.astype(np.uint8).tobytes()
@@ -87,10 +92,48 @@ def test_image_sets_as_npz(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("below", ["", "mnist"])
-def test_image_sets_as_idx_files(below: str, zipped: bool, tmp_path: Path) -> None:
-    write_idx(tmp_path / below, zipped=zipped)
+def test_image_sets_as_idx_files(zipped: bool, tmp_path: Path) -> None:
+    write_idx(tmp_path / "mnist", zipped=zipped)
     assert_written(load_data("mnist", NETWORK, tmp_path))
+    assert_written(load_data("mnist", NETWORK, tmp_path / "mnist"))
+
+
+def test_whose_unknown_files_are_is_not_guessed(tmp_path: Path) -> None:
+    write_idx(tmp_path, zipped=False)
+    for name in ("mnist", "fashion_mnist", "cifar10_half"):
+        message = f"data '{name}': x_train in .*none that is known.*move all four into '.*/{name}'"
+        with pytest.raises(SpecError, match=message):
+            load_data(name, NETWORK, tmp_path)
+
+
+@pytest.fixture
+def written_is_fashion(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {zlib.crc32(a.astype(np.uint8).tobytes()): "fashion_mnist" for a in WRITTEN.values()}
+    monkeypatch.setattr(data_sets, "KNOWN_VALUES", known)
+
+
+@pytest.mark.usefixtures("written_is_fashion")
+def test_sets_of_the_same_file_names_are_told_apart(tmp_path: Path) -> None:
+    write_idx(tmp_path, zipped=False)
+    assert_written(load_data("fashion_mnist", NETWORK, tmp_path))
+    message = "data 'mnist': x_train in .*it is that of fashion_mnist. Say --data fashion_mnist"
+    with pytest.raises(SpecError, match=message):
+        load_data("mnist", NETWORK, tmp_path)
+    write_idx(tmp_path / "mnist", zipped=False)
+    with pytest.raises(SpecError, match=message):
+        load_data("mnist", NETWORK, tmp_path)
+    write_npz(tmp_path / "mnist.npz")
+    with pytest.raises(SpecError, match=message):
+        load_data("mnist", NETWORK, tmp_path)
+
+
+@pytest.mark.usefixtures("written_is_fashion")
+@pytest.mark.parametrize("key", WRITTEN)
+def test_one_file_of_another_set_is_noticed(key: str, tmp_path: Path) -> None:
+    own = {name: np.zeros_like(array) for name, array in WRITTEN.items() if name != key}
+    write_npz(tmp_path / "mnist.npz", **own)
+    with pytest.raises(SpecError, match=f"'mnist': {key} in .*it is that of fashion_mnist"):
+        load_data("mnist", NETWORK, tmp_path)
 
 
 def test_missing_image_sets_say_what_to_put_where(
@@ -116,6 +159,10 @@ def test_missing_image_sets_say_what_to_put_where(
         ({"y_train": np.array([0, 1, 2, 3])}, "5 samples, y_train 4 labels"),
         ({"y_train": Y.astype(float)}, "y_train is float64"),
         ({"y_train": Y.reshape(5, 1)}, r"y_train is int64 of shape \(5, 1\)"),
+        ({"x_train": np.where(X == 7, np.nan, X)}, "x_train holds nan: samples are unsigned"),
+        ({"x_test": np.where(X[:2] == 7, np.inf, 0)}, "x_test holds inf: samples are unsigned"),
+        ({"y_train": np.array([0, 1, np.nan, 3, 0])}, "y_train holds nan: labels are one integer"),
+        ({"y_test": np.array(3)}, r"y_test is int64 of shape \(\)"),
     ],
 )
 def test_what_a_wrong_npz_gets(changed: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -228,6 +275,67 @@ def test_validation_samples_are_held_out() -> None:
         held_out(data, 1438)
 
 
+def sorted_data(*counts: int) -> Dataset:
+    y = np.repeat(np.arange(len(counts)), counts).astype(np.uint8)
+    x = np.arange(len(y)).astype(np.uint8).reshape(-1, 1)
+    return Dataset(name="sorted", x_train=x, y_train=y, x_test=x[:1], y_test=y[:1])
+
+
+@pytest.mark.parametrize(
+    ("counts", "samples", "shares"),
+    [
+        ((50, 50, 50), 30, [10, 10, 10]),
+        ((50, 50, 50), 31, [11, 10, 10]),
+        ((100, 20, 30), 10, [7, 1, 2]),  # 6.67, 1.33, 2
+        ((5, 0, 1), 5, [4, 0, 1]),  # 4.17, 0, 0.83
+        ((2, 2, 2), 1, [1, 0, 0]),
+        ((3, 1), 3, [2, 1]),  # 2.25, 0.75
+    ],
+)
+def test_validation_is_drawn_from_every_class(
+    counts: tuple[int, ...], samples: int, shares: list[int]
+) -> None:
+    data = sorted_data(*counts)
+    held = stratified(data, samples, 1)
+    assert np.bincount(held.y_test, minlength=len(counts)).tolist() == shares
+    assert sorted([*held.x_train.ravel(), *held.x_test.ravel()]) == data.x_train.ravel().tolist()
+    for x, y in ((held.x_train, held.y_train), (held.x_test, held.y_test)):
+        assert (np.diff(x.ravel().astype(int)) > 0).all()
+        assert y.tolist() == data.y_train[x.ravel()].tolist()
+    with pytest.raises(SpecError, match="training samples, and some must be left"):
+        stratified(data, sum(counts), 1)
+
+
+def test_validation_is_drawn_by_seed_and_stays_so() -> None:
+    data = sorted_data(50, 50, 50)
+    drawn = {seed: stratified(data, 6, seed).x_test.ravel().tolist() for seed in (1, 2)}
+    assert drawn == {1: [11, 22, 69, 93, 101, 137], 2: [5, 49, 75, 76, 123, 138]}
+    order = np.random.RandomState([1, 2**32 - 1]).permutation(150)
+    by_class = [[n for n in order if n // 50 == label][:2] for label in range(3)]
+    assert drawn[1] == sorted(np.concatenate(by_class))
+
+
+def test_the_command_validates_by_every_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples sorted by class, as some sets come: the last ones are all of one class."""
+    y = np.repeat(np.arange(4), 20)
+    x = np.zeros((80, 12), np.uint8)
+    file, seen = write_npz(tmp_path / "own.npz", x_train=x, y_train=y), []
+    description = 'name = "own"\ninputs = 12\nclasses = 4\nseed = 3\n[[layers]]\nunits = 2\n'
+    (tmp_path / "own.toml").write_text(description)
+
+    def watched(engine: object, data: Dataset, **options: object) -> list[object]:
+        seen.append(data)
+        return []
+
+    monkeypatch.setattr(train, "train", watched)
+    words = ["--network", str(tmp_path / "own.toml"), "--data", file, "--validation", "8"]
+    result = CliRunner().invoke(train.main, words)
+    assert result.exit_code == 0, result.output
+    assert np.bincount(seen[0].y_test).tolist() == [2, 2, 2, 2]
+
+
 def test_natural_data() -> None:
     assert {name: natural_data(load_network(name)) for name in known_networks()} == {
         "digits": "digits",
@@ -243,6 +351,20 @@ def test_natural_data() -> None:
     assert natural_data(replace(NETWORK, inputs=784)) == "mnist"
     with pytest.raises(SpecError, match="--data random"):
         natural_data(NETWORK)
+
+
+@pytest.mark.skipif("LOAM_DATA" not in os.environ, reason="needs MNIST files in LOAM_DATA")
+def test_the_real_sets_are_told_apart(tmp_path: Path) -> None:
+    both = ("mnist", "fashion_mnist")
+    for name, other in (both, both[::-1]):
+        with np.load(Path(os.environ["LOAM_DATA"]) / f"{name}.npz") as arrays:
+            first = {key: arrays[key][:1000] for key in WRITTEN}
+        write_idx(tmp_path, zipped=False, arrays=first)
+        network = load_network("mnist")
+        assert len(load_data(name, network, tmp_path).x_train) == 1000
+        with pytest.raises(SpecError, match=f"'{other}': x_train in .*it is that of {name}"):
+            load_data(other, network, tmp_path)
+        assert {data_sets._whose(array) for array in first.values()} == {name}
 
 
 @pytest.mark.skipif("LOAM_DATA" not in os.environ, reason="needs MNIST files in LOAM_DATA")
@@ -282,3 +404,65 @@ def test_on_off_networks_take_images_of_half_as_many_channels(tmp_path: Path) ->
     assert load_data(str(file), network).x_train.shape == (3, 96)
     with pytest.raises(SpecError, match="two channels for each"):
         replace(network, inputs=[4, 4, 3], image=None)
+
+
+IMAGES = Network(name="images", inputs=[4, 5, 3], classes=4, layers=(Dense(units=2),))  # type: ignore[arg-type]
+GREY = replace(IMAGES, inputs=[3, 4, 1], image=None)
+RETINA = replace(IMAGES, inputs=[4, 5, 6], image=None, on_off=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (IMAGES, (4, 5, 3)),
+        (IMAGES, (60,)),
+        (GREY, (3, 4, 1)),
+        (GREY, (3, 4)),
+        (GREY, (12,)),
+        (RETINA, (4, 5, 3)),
+        (RETINA, (60,)),
+        (replace(NETWORK, inputs=60), (3, 4, 5)),  # no image: any shape of that size
+        (replace(IMAGES, inputs=[3, 3, 3], image=None), (3, 3, 3)),
+    ],
+)
+def test_images_flat_or_as_described(
+    network: Network, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    x = np.arange(2 * np.prod(shape)).astype(np.uint8).reshape(2, *shape)
+    y = np.zeros(2, np.uint8)
+    file = write_npz(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    found = load_data(file, network).x_train
+    assert found.shape == (2, network.inputs)
+    if not network.on_off:
+        assert found.ravel().tolist() == x.ravel().tolist()
+
+
+CHANNELS_FIRST = r"Put the channels last: x\.transpose\(0, 2, 3, 1\)"
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "message"),
+    [
+        (IMAGES, (3, 4, 5), CHANNELS_FIRST),
+        (RETINA, (3, 4, 5), CHANNELS_FIRST),
+        (GREY, (1, 3, 4), CHANNELS_FIRST),
+        (IMAGES, (5, 4, 3), r"are 4 x 5 x 3, or flat.*shape \(samples, 4, 5, 3\)"),
+        (IMAGES, (20, 3), r"are 4 x 5 x 3, or flat"),
+        (IMAGES, (1, 4, 5, 3), r"are 4 x 5 x 3, or flat"),
+        (RETINA, (4, 15), r"are 4 x 5 x 3, or flat"),
+        (GREY, (4, 3), r"are 3 x 4 x 1, or flat"),
+        (RETINA, (4, 5, 6), "one sample of 60 inputs"),
+    ],
+)
+def test_images_of_another_shape(
+    network: Network, shape: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    x, y = np.zeros((2, *shape), np.uint8), np.zeros(2, np.uint8)
+    file = write_npz(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    with pytest.raises(SpecError, match=message):
+        load_data(file, network)
+
+
+def test_random_fits_networks_with_on_off_channels_too() -> None:
+    data = load_data("random", RETINA)
+    assert data.x_train.shape == (2000, 120)
