@@ -66,8 +66,10 @@ def place(case: Case, options: Options) -> Path:
 
 
 def built_from(plan: Any, folder: Path) -> bool:
-    """Whether a folder holds a report, and every file of the build plan as it would be now."""
-    if not (folder / "report.json").is_file():
+    """Whether a folder holds a whole report, and every file of the plan as it would be now."""
+    try:
+        _read(folder)
+    except (OSError, ValueError, TypeError):
         return False
     for name, content in plan.files.items():
         path = folder / name

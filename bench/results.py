@@ -47,8 +47,11 @@ def load(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["parts"])
-    except (ValueError, KeyError, TypeError) as error:
+        parts = dict(json.loads(path.read_text(encoding="utf-8"))["parts"])
+        for entry in parts.values():
+            figures(entry)
+        return parts
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         rule = "it is not what the benchmark writes"
         raise SpecError(f"file {str(path)!r}", rule, "Name another or delete it") from error
 

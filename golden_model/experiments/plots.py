@@ -13,6 +13,7 @@ import numpy as np
 from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import Plan
 from golden_model.experiments.runs import SHOWN_UNITS, Run, result_file
+from golden_model.files import read_arrays
 
 DPI = 110
 RGB = 3
@@ -83,7 +84,7 @@ def draw_rows(plan: IntegerPlan, runs: Sequence[Run], file: Path) -> None:
 def draw_units(plan: Plan, folder: Path, file: Path) -> bool:
     """First weights as pictures, and how broadly units are tuned; False if none were kept."""
     kept = {
-        method: np.load(path)
+        method: read_arrays(path, "Delete it and the .json beside it, and run the plan again")
         for method in SHOWN
         if (path := result_file(plan, method, plan.seeds[0], folder).with_suffix(".npz")).exists()
     }

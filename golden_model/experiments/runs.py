@@ -1,5 +1,6 @@
 """Runs: one network trained by one method from one seed, and what is kept of it."""
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -64,9 +65,9 @@ def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
 
 
 def missing(plan: Plan | IntegerPlan, folder: Path) -> list[tuple[str, int]]:
-    """Rows and seeds of a plan that have no result yet."""
+    """Rows and seeds of a plan that have no result yet, or one that is damaged."""
     pairs = [(row, seed) for seed in plan.seeds for row in plan.rows]
-    return [pair for pair in pairs if not result_file(plan, *pair, folder).exists()]
+    return [pair for pair in pairs if _result(plan, *pair, folder) is None]
 
 
 def result_file(plan: Plan | IntegerPlan, method: str, seed: int, folder: Path) -> Path:
@@ -76,9 +77,33 @@ def result_file(plan: Plan | IntegerPlan, method: str, seed: int, folder: Path) 
 
 
 def results(plan: Plan | IntegerPlan, folder: Path) -> list[Run]:
-    """All runs of a plan that have been made."""
-    files = (result_file(plan, row, s, folder) for row in plan.rows for s in plan.seeds)
-    return [Run(**json.loads(file.read_text("utf-8"))) for file in files if file.exists()]
+    """All runs of a plan that have been made, those left out whose results are damaged."""
+    found = (_result(plan, row, seed, folder) for row in plan.rows for seed in plan.seeds)
+    return [run for run in found if run is not None]
+
+
+def _result(plan: Plan | IntegerPlan, method: str, seed: int, folder: Path) -> Run | None:
+    """What is kept of a run; None if nothing is, or if it is damaged."""
+    try:
+        text = result_file(plan, method, seed, folder).read_text("utf-8")
+        found = Run(**json.loads(text))
+        its_own = (found.plan, found.method, found.seed) == (plan.name, method, seed)
+        whole = its_own and isinstance(found.settings, dict) and _are_errors(found.errors)
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return found if whole else None
+
+
+def _are_errors(errors: list[list[float | None]]) -> bool:
+    """Whether they are shares, by epoch and block, the last block's known; may raise if not."""
+    widths = {len(epoch) for epoch in errors}
+    shares = [share for epoch in errors for share in epoch if share is not None]
+    return (
+        len(widths) == 1
+        and 0 not in widths
+        and all(epoch[-1] is not None for epoch in errors)
+        and all(0 <= share <= 1 for share in shares)
+    )
 
 
 def run(
@@ -124,12 +149,14 @@ def _run_method(
     errors = list(_train(plan, settings, made, data, advance))
     if pictures:
         tuned = [tuning(made, data, weights) for weights in (before, None)]
+        content = io.BytesIO()
         np.savez_compressed(
-            pictures,
+            content,
             weights=made.blocks[0].linear.weights[:, :SHOWN_UNITS].astype(np.float16),
             tuning_before=tuned[0],
             tuning_after=tuned[1],
         )
+        replace_file(pictures, content.getvalue())
     return {**asdict(settings), "epochs": plan.epochs, "batch": plan.batch}, errors
 
 

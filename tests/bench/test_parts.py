@@ -194,6 +194,15 @@ def test_a_report_is_of_the_very_plan(tmp_path):
     assert not builds.built_from(plan, tmp_path)
 
 
+@pytest.mark.parametrize("report", ["", '{"clock_mhz": 4', "7", "[[1]]", "\udcff"])
+def test_a_damaged_report_is_of_no_plan(tmp_path, report):
+    plan = SimpleNamespace(files={})
+    (tmp_path / "report.json").write_text("{}")
+    assert builds.built_from(plan, tmp_path)
+    (tmp_path / "report.json").write_bytes(report.encode(errors="surrogateescape"))
+    assert not builds.built_from(plan, tmp_path)
+
+
 def test_each_choice_of_options_is_built_in_a_folder_of_its_own():
     dense = replace(cases.OPTIONS, skip_zeros=not cases.OPTIONS.skip_zeros)
     assert builds.place(CASE, cases.OPTIONS) != builds.place(CASE, dense)

@@ -45,7 +45,19 @@ def test_share_and_verdict_stand_in_the_file(file):
     assert entry["met"] is False
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parts": 1}', '{"parts": 1'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"parts": 1}',
+        '{"parts": 1',
+        '{"parts": {"cycles": 1}}',
+        '{"parts": {"cycles": {"figures": [{"case": "digits"}], "skipped": []}}}',
+        pytest.param("[" * 9000, id="brackets"),
+    ],
+)
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     path = tmp_path / "results.json"
     path.write_text(content)

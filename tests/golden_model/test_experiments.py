@@ -64,6 +64,57 @@ def test_only_what_is_missing_is_run(tmp_path: Path, data: Dataset) -> None:
     assert (MethodName.BACKPROPAGATION, 2) not in left
 
 
+WHOLE = {"plan": "tiny", "method": "local", "seed": 2, "settings": {}, "errors": [[None, 0.5]]}
+DAMAGED = {
+    "empty": "",
+    "cut": json.dumps(WHOLE)[:-9],
+    "no text": "\udcff",
+    "no record": "[]",
+    "another record": '{"plan": "tiny"}',
+    "brackets": "[" * 9000,
+    "another plan's": json.dumps({**WHOLE, "plan": "other"}),
+    "another seed's": json.dumps({**WHOLE, "seed": 1}),
+    "settings": json.dumps({**WHOLE, "settings": 3}),
+    **{
+        f"errors {errors}": json.dumps({**WHOLE, "errors": errors})
+        for errors in (None, [], [[]], [1], [[0.5, None]], [[0.5], [0.5, 0.5]], [[2.0]], [["a"]])
+    },
+    "errors by name": json.dumps({**WHOLE, "errors": [{"a": 1}]}),
+    "no number": json.dumps({**WHOLE, "errors": [[float("nan")]]}),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_result_is_none(what: str, tmp_path: Path) -> None:
+    file = runs.result_file(TINY, MethodName.LOCAL, 2, tmp_path)
+    file.parent.mkdir()
+    file.write_text(json.dumps(WHOLE))
+    assert (MethodName.LOCAL, 2) not in runs.missing(TINY, tmp_path)
+    assert len(runs.results(TINY, tmp_path)) == 1
+    file.write_bytes(DAMAGED[what].encode(errors="surrogateescape"))
+    assert (MethodName.LOCAL, 2) in runs.missing(TINY, tmp_path)
+    assert runs.results(TINY, tmp_path) == []
+
+
+def test_damaged_pictures_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments.plots import draw_units  # noqa: PLC0415
+
+    file = runs.result_file(TINY, MethodName.LOCAL, 1, tmp_path).with_suffix(".npz")
+    file.parent.mkdir()
+    file.write_bytes(b"PK, and no more")
+    with pytest.raises(SpecError, match=r"local-1\.npz'.*Delete it and the \.json beside it"):
+        draw_units(TINY, tmp_path, tmp_path / "units.png")
+
+
+def test_all_results_that_are_kept_are_whole() -> None:
+    """So that none of them is made anew by chance."""
+    folder = Path(__file__).parents[2] / "docs" / "results"
+    for plan in PLANS.values():
+        kept = sum(file.suffix == ".json" for file in (folder / plan.name).glob("*"))
+        assert len(runs.results(plan, folder)) == kept
+
+
 def test_backpropagation_has_no_scores_of_blocks(tmp_path: Path, data: Dataset) -> None:
     found = runs.run(TINY, MethodName.BACKPROPAGATION, 1, data, tmp_path, lambda _: None)
     assert [error is None for error in found.errors[-1]] == [True, True, False]
