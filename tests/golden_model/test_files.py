@@ -48,26 +48,23 @@ def test_links_stay_links(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
-    pipe, read = tmp_path / "pipe", []
-    os.mkfifo(pipe)
-    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(end, True)
-
-    def reader() -> None:
-        while part := os.read(end, 1 << 16):
-            read.append(part)
-
+    pipe, read = tmp_path / "pipe", bytearray()
     content = bytes(range(256)) * 1000  # more than a pipe holds at once
-    thread = threading.Thread(target=reader)
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # with a writer of its own, so that it never comes to an end
+
+    def read_all() -> None:
+        while len(read) < len(content):
+            read.extend(os.read(end, 1 << 16))
+
+    reader = threading.Thread(target=read_all, daemon=True)
+    reader.start()
     check_writable(pipe)
-    writer = threading.Thread(target=replace_file, args=(pipe, content))
-    writer.start()
-    thread.start()
-    writer.join()
-    thread.join()
+    replace_file(pipe, content)
+    reader.join(10)
+    assert bytes(read) == content
     os.close(end)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
-    assert b"".join(read) == content
     assert list(tmp_path.iterdir()) == [pipe]
 
 

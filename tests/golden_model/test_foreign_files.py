@@ -210,6 +210,13 @@ def element(kind: int, content: bytes) -> bytes:
     return struct.pack("<II", kind, len(content)) + content
 
 
+ONE_ARRAY = element(
+    14,
+    element(6, struct.pack("<II", 9, 0))
+    + element(5, struct.pack("<II", 1, 1))
+    + struct.pack("<HH4s", 1, 1, b"Z")
+    + struct.pack("<HH4s", 2, 1, b"\x07"),
+)
 MAT_HEADER = bytes(124) + b"\x00\x01IM"
 NO_MAT = r"it is no whole \.mat file of version 5 with X and y"
 MAT = {
@@ -219,7 +226,13 @@ MAT = {
     "no X": (mat(compressed=False).replace(b"X", b"Z", 1), NO_MAT),
     "no deflate": (MAT_HEADER + element(15, b"text"), NO_MAT),
     "a wrong checksum": (
-        MAT_HEADER + element(15, zlib.compress(element(14, b""))[:-1] + b"?"),
+        MAT_HEADER
+        + element(15, zlib.compress(ONE_ARRAY)[:-1] + b"?")
+        + mat(compressed=False)[128:],
+        NO_MAT,
+    ),
+    "cut before the checksum": (
+        MAT_HEADER + element(15, zlib.compress(ONE_ARRAY)[:-4]) + mat(compressed=False)[128:],
         NO_MAT,
     ),
     "terabytes": (
@@ -227,6 +240,12 @@ MAT = {
         TOO_LARGE,
     ),
 }
+
+
+def test_a_mat_file_by_hand(tmp_path: Path) -> None:
+    for content in (ONE_ARRAY, element(15, zlib.compress(ONE_ARRAY))):
+        (tmp_path / "a.mat").write_bytes(MAT_HEADER + content)
+        assert read_mat(tmp_path / "a.mat", ["Z"], "")["Z"].tolist() == [[7]]
 
 
 @pytest.mark.parametrize("what", MAT)

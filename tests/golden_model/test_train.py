@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from golden_model import train as command_module
 from golden_model.data import Dataset, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
@@ -107,7 +108,6 @@ def test_weights_of_another_seed_or_network_are_refused(tmp_path: Path) -> None:
         (["--network", "digits", "--data", "mnits"], "Did you mean 'mnist'"),
         (["--network", "digits", "--load", "absent.npz"], "cannot be read"),
         (["--network", "digits", "--save", "absent/w.npz"], "no directory 'absent'"),
-        (["--network", "digits", "--json", "/dev/null/x"], "no directory '/dev/null'"),
         (["--network", "digits", "--data", "mnist", "--data-dir", "absent"], "mnist.npz"),
         (["--network", "digits", "--epochs", "0"], "x>=1"),
     ],
@@ -118,6 +118,17 @@ def test_wrong_words_get_one_message(words: list[str], message: str) -> None:
     assert message in result.output
     assert "Traceback" not in result.output
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("option", ["--save", "--json"])
+@pytest.mark.parametrize("place", ["absent/file", "/dev/null/file", "."])
+def test_where_it_cannot_write_is_known_before_the_work(
+    option: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_module, "load_data", None)  # would fail if it were called
+    result = command("--network", "digits", option, place)
+    assert result.exit_code == 2
+    assert "director" in result.output
 
 
 def test_what_was_saved_survives_a_failing_write(
