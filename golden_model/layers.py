@@ -10,9 +10,8 @@ from golden_model import rule
 from golden_model.draws import Dither, classifier, initial_weights
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import DenseFormat, ReadoutFormat
-from golden_model.spec.learner import Weights
+from golden_model.spec.learner import Weights, check_weights
 from golden_model.spec.network import Rounding, check_range
 
 
@@ -234,15 +233,7 @@ class DenseLayer:
 
     def write_weights(self, weights: Weights) -> None:
         """Replace the weights; :class:`SpecError` for a wrong shape or a weight out of range."""
-        layer = self.format
-        expected = (layer.units, layer.fan_in)
-        if weights.shape != expected or weights.dtype.kind not in "iu":
-            value = f"weights of {layer.name}: {weights.dtype} of shape {weights.shape}"
-            rule_ = f"they must be integers of shape {expected}"
-            raise SpecError(value, rule_, "Use weights of this very network")
-        limit = 1 << (layer.weight_bits - 1)
-        for extreme in (int(weights.min()), int(weights.max())):
-            check_range(f"a weight of {layer.name}", extreme, range(-limit, limit))
+        check_weights(self.format, weights)
         self._set_weights(weights)
 
     def write_register(self, register: Register, value: int) -> None:

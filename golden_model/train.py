@@ -15,8 +15,8 @@ from golden_model.progress import progress_bar
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
-from golden_model.training import EpochReport, train
-from golden_model.weight_file import load_weights, save_weights
+from golden_model.training import ALL, EPOCHS_MAX, UNTRAINED, EpochReport, stages_left, train
+from golden_model.weight_file import read_checkpoint, save_weights
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -25,7 +25,7 @@ SEED = click.IntRange(0, 2**32 - 1)
 
 @click.command()
 @click.option("--network", "name", required=True, help="A known network or a .toml file.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
 @click.option("--data", "data_name", help="digits, mnist, fashion_mnist, random or an .npz file.")
 @click.option("--data-dir", type=FOLDER, help="Where MNIST files are, instead of LOAM_DATA.")
 @click.option(
@@ -77,17 +77,22 @@ def _train(
     data = load_data(data_name or natural_data(network), network, data_dir)
     if validation:
         data = stratified(data, validation, network.seed)
-    first_epoch = load_weights(load, engine) if load else 0
-    stages = len(engine.formats.layers) if layer_by_layer else 1
+    reached = UNTRAINED
+    if load:
+        saved = read_checkpoint(load, engine.formats)
+        saved.restore(engine)
+        reached = saved.reached
+    stages = stages_left(engine.formats, epochs, reached, layer_by_layer)
+    total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     reports: list[EpochReport] = []
     with progress_bar() as progress:
         progress.console.print(_heading(engine, data))
-        bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
+        bar = progress.add_task("training", total=total)
         run = train(
             engine,
             data,
             epochs=epochs,
-            first_epoch=first_epoch,
+            reached=reached,
             layer_by_layer=layer_by_layer,
             advance=lambda samples: progress.advance(bar, samples),
         )
@@ -95,7 +100,7 @@ def _train(
             reports.append(report)
             progress.console.print(_line(report))
             if save:
-                save_weights(save, engine, first_epoch + len(reports))
+                save_weights(save, engine, report)
             if json_file:
                 replace_file(json_file, _json(engine, data, reports).encode())
 
@@ -115,7 +120,7 @@ def _heading(engine: GoldenEngine, data: Dataset) -> str:
 
 
 def _line(report: EpochReport) -> str:
-    stage = "" if report.stage == "all" else f" of {report.stage}"
+    stage = "" if report.stage == ALL else f" of {report.stage}"
     accuracy = ", ".join(f"{name} {share:.2%}" for name, share in report.accuracy.items())
     unchanged = ", ".join(f"{name} {share:.1%}" for name, share in report.unchanged.items())
     everywhere = report.unchanged_everywhere

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
+from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
 from golden_model.spec.learner import Learner
 from golden_model.variation import Variation
@@ -18,18 +19,40 @@ from golden_model.variation import Variation
 CHUNK = 100
 """Samples between two looks at a learner's results."""
 EVALUATION_CHUNK = 1000
+EPOCHS_MAX = 2**31 - 1
+"""Shuffling takes the sum of two such numbers."""
+ALL = "all"
+"""The stage in which all layers learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EpochReport:
-    """What an epoch came to; shares are 0 to 1.
+class Reached:
+    """How far a training has come.
 
     Members
     -------
     stage
-        The layer that was learning, or ``all``.
+        The layer that was learning last, or ``all``.
     epoch
-        From 1, in its stage.
+        The last one's number, from 1: within its stage, of ``all`` among all.
+    seen
+        Epochs that the weights have seen in all stages.
+    """
+
+    stage: str = ALL
+    epoch: int = 0
+    seen: int = 0
+
+
+UNTRAINED = Reached()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport(Reached):
+    """What an epoch came to; shares are 0 to 1.
+
+    Members
+    -------
     samples
         Training samples sent.
     accuracy
@@ -73,7 +96,7 @@ def train(
     data: Dataset,
     *,
     epochs: int,
-    first_epoch: int = 0,
+    reached: Reached = UNTRAINED,
     layer_by_layer: bool = False,
     advance: Callable[[int], None] = lambda samples: None,
 ) -> Iterator[EpochReport]:
@@ -82,37 +105,61 @@ def train(
     Parameters
     ----------
     epochs
-        Number of epochs, for each layer if `layer_by_layer`.
-    first_epoch
-        Epochs that the weights have seen before: shuffling and rate schedule go on from there.
+        How many more; if `layer_by_layer` as many for each layer, those before included.
+    reached
+        What the weights have seen before: shuffling, rate schedule and stages go on from there.
     layer_by_layer
         Train one layer at a time from the lowest, all others frozen, each by the rate schedule
         from its start; else all at once.
     advance
         Told of every few samples that were learnt.
     """
-    layers = learner.formats.layers
-    stages = [[layer] for layer in layers] if layer_by_layer else [list(layers)]
-    for number, learning in enumerate(stages):
+    layers, seen = learner.formats.layers, reached.seen
+    for stage, numbers in stages_left(learner.formats, epochs, reached, layer_by_layer):
         for layer in layers:
-            learner.write_register(layer.index, Register.LEARN, int(layer in learning))
-        for epoch in range(epochs):
-            seen = first_epoch + number * epochs + epoch
-            set_rates(learner, epoch if layer_by_layer else seen)
+            learner.write_register(layer.index, Register.LEARN, int(stage in (ALL, layer.name)))
+        for epoch in numbers:
+            set_rates(learner, epoch - 1)
             before, start = _updates(learner), time.perf_counter()
             order = shuffled(learner.formats, len(data.x_train), seen)
             variation = Variation.of_epoch(learner.formats.network, len(order), seen)
             _one_epoch(learner, data, order, variation, advance)
             seconds = time.perf_counter() - start
-            stage = learning[0].name if layer_by_layer else "all"
+            seen += 1
             yield EpochReport(
                 stage=stage,
-                epoch=epoch + 1,
+                epoch=epoch,
+                seen=seen,
                 samples=len(data.x_train),
                 seconds=seconds,
                 accuracy=accuracy(learner, data),
                 **_unchanged(learner, len(data.x_train), before),
             )
+
+
+def stages_left(
+    formats: FormattedNetwork, epochs: int, reached: Reached, layer_by_layer: bool
+) -> list[tuple[str, range]]:
+    """Every stage that :func:`train` has still to go through, and its epochs' numbers.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    if not layer_by_layer:
+        return [(ALL, range(reached.seen + 1, reached.seen + epochs + 1))]
+    names = [layer.name for layer in formats.layers]
+    if reached.stage == ALL:
+        return [(name, range(1, epochs + 1)) for name in names]
+    first, *later = names[names.index(reached.stage) :]
+    left = [(first, range(reached.epoch + 1, epochs + 1))]
+    left += [(name, range(1, epochs + 1)) for name in later]
+    if not any(numbers for _, numbers in left):
+        rule = f"{first}, the last layer, has had its {reached.epoch} epochs already"
+        remedy = "Allow each layer more, or go on without --layer-by-layer"
+        raise SpecError(f"--epochs {epochs} --layer-by-layer", rule, remedy)
+    return left
 
 
 def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.int64]:

@@ -1,56 +1,102 @@
 """Trained weights in a file, with the network that they belong to."""
 
 import io
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden_model.engine import GoldenEngine
 from golden_model.files import read_arrays, replace_file
 from golden_model.spec.errors import SpecError
-from golden_model.spec.learner import Learner
+from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.learner import Learner, Weights, check_weights
+from golden_model.training import ALL, EPOCHS_MAX, Reached
 
 HEADER = ("fingerprint", "seed", "epochs")
+STAGE = ("stage", "stage_epochs")
+"""Keys of a training layer by layer: which one was learning, and its epochs so far."""
 
 
-def save_weights(path: Path, learner: Learner, epochs: int) -> None:
-    """Write the weights of every layer and the number of epochs that they have seen."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a weight file holds, once it is known to fit the network.
+
+    Members
+    -------
+    weights
+        Of each layer, shape ``[units, inputs + 1]``.
+    reached
+        How far their training had come.
+    """
+
+    weights: tuple[Weights, ...]
+    reached: Reached
+
+    def restore(self, learner: Learner) -> None:
+        """Give all of it to a learner of the same network."""
+        for index, weights in enumerate(self.weights):
+            learner.write_weights(index, weights)
+
+
+def save_weights(path: Path, learner: Learner, reached: Reached) -> None:
+    """Write the weights of every layer and how far their training has come."""
     network, layers = learner.formats.network, learner.formats.layers
-    weights = {layer.name: learner.read_weights(layer.index) for layer in layers}
     content = io.BytesIO()
-    header = {"fingerprint": network.fingerprint, "seed": network.seed, "epochs": epochs}
+    header = {"fingerprint": network.fingerprint, "seed": network.seed, "epochs": reached.seen}
+    if reached.stage != ALL:
+        names = [layer.name for layer in layers]
+        header |= {"stage": names.index(reached.stage), "stage_epochs": reached.epoch}
+    weights = {layer.name: learner.read_weights(layer.index) for layer in layers}
     arrays: dict[str, Any] = {**header, **weights}
     np.savez_compressed(content, **arrays)
     replace_file(path, content.getvalue())
 
 
-def load_weights(path: Path, learner: Learner) -> int:
-    """Give a learner the weights of a file; returns the number of epochs that they have seen.
+def read_checkpoint(path: Path, formats: FormattedNetwork) -> Checkpoint:
+    """Read a file that :func:`save_weights` wrote; no learner is touched.
 
     Raises
     ------
     SpecError
-        If the file cannot be read, is of another network, or a layer's weights do not fit.
-        No weight of the learner has changed then.
+        If the file cannot be read, is of another network, or anything in it does not fit.
     """
-    network, layers = learner.formats.network, learner.formats.layers
+    network, layers = formats.network, formats.layers
     arrays: dict[str, Any] = {**read_arrays(path, "Use a file that --save wrote")}
+    place = f"weight file {str(path)!r}"
     missing = [key for key in (*HEADER, *(layer.name for layer in layers)) if key not in arrays]
-    header = {key: int(arrays[key]) for key in HEADER if key in arrays and arrays[key].ndim == 0}
-    if missing or len(header) < len(HEADER):
+    if missing:
         rule = "weights come with the network's fingerprint, seed, epochs and each layer's name"
-        value = f"weight file {str(path)!r} lacks {', '.join(missing or HEADER)}"
-        raise SpecError(value, rule, "Use a file that --save wrote for this network")
-    if header["fingerprint"] != network.fingerprint:
-        value = f"weight file {str(path)!r} has fingerprint {header['fingerprint']:08x}"
+        remedy = "Use a file that --save wrote for this network"
+        raise SpecError(f"{place} lacks {', '.join(missing)}", rule, remedy)
+    fingerprint, seed = (_number(arrays, key, place, range(2**32)) for key in HEADER[:2])
+    if fingerprint != network.fingerprint:
         rule = f"this description has {network.fingerprint:08x}; every value of it counts"
-        saved = header["seed"]
-        remedy = f"Use --seed {saved}" if saved != network.seed else "Use its own description"
-        raise SpecError(value, rule, remedy)
-    checked = GoldenEngine(learner.formats)
+        remedy = f"Use --seed {seed}" if seed != network.seed else "Use its own description"
+        raise SpecError(f"{place} has fingerprint {fingerprint:08x}", rule, remedy)
     for layer in layers:
-        checked.write_weights(layer.index, arrays[layer.name])
-    for layer in layers:
-        learner.write_weights(layer.index, checked.read_weights(layer.index))
-    return header["epochs"]
+        check_weights(layer, arrays[layer.name])
+    weights = tuple(arrays[layer.name].astype(np.int32) for layer in layers)
+    return Checkpoint(weights=weights, reached=_reached(arrays, place, formats))
+
+
+def _reached(arrays: Mapping[str, Any], place: str, formats: FormattedNetwork) -> Reached:
+    counts = range(EPOCHS_MAX + 1)
+    seen = _number(arrays, "epochs", place, counts)
+    if not any(key in arrays for key in STAGE):
+        return Reached(epoch=seen, seen=seen)
+    number = _number(arrays, "stage", place, range(len(formats.layers)))
+    epoch = _number(arrays, "stage_epochs", place, counts)
+    return Reached(stage=formats.layers[number].name, epoch=epoch, seen=seen)
+
+
+def _number(arrays: Mapping[str, Any], key: str, place: str, allowed: range) -> int:
+    """An integer of the file; :class:`SpecError` unless it is one, and allowed."""
+    array = arrays.get(key, np.array(None))
+    if array.ndim or array.dtype.kind not in "iu" or int(array) not in allowed:
+        value = f"{place} has {key} = {reprlib.repr(array.tolist())}"
+        rule = f"it must be an integer, {allowed[0]} to {allowed[-1]}"
+        raise SpecError(value, rule, "Use a file that --save wrote")
+    return int(array)

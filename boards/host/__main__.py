@@ -22,8 +22,9 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import FrameError
 from golden_model.spec.toml import load_network
+from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
-from golden_model.weight_file import load_weights, save_weights
+from golden_model.weight_file import read_checkpoint, save_weights
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -112,7 +113,7 @@ def _value(board: Board, layer: int, number: Register | Counter | Activity) -> s
 
 @connected
 @data_options
-@click.option("--epochs", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", default=1, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
 @click.option("--layer-by-layer", is_flag=True, help="Lowest layer first, then freeze it.")
 @click.option("--reset/--no-reset", default=True, help="Start from the initial weights [default].")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
@@ -132,19 +133,24 @@ def train(
     data = _dataset(board, data_name, data_dir)
     if reset:
         board.reset()
-    first_epoch = load_weights(load, board) if load else 0
-    stages = len(board.formats.layers) if layer_by_layer else 1
+    reached = UNTRAINED
+    if load:
+        saved = read_checkpoint(load, board.formats)
+        saved.restore(board)
+        reached = saved.reached
+    stages = stages_left(board.formats, epochs, reached, layer_by_layer)
+    total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     with progress_bar() as progress:
-        bar = progress.add_task("training", total=stages * epochs * len(data.x_train))
+        bar = progress.add_task("training", total=total)
         reports = run_training(
             board,
             data,
             epochs=epochs,
-            first_epoch=first_epoch,
+            reached=reached,
             layer_by_layer=layer_by_layer,
             advance=lambda samples: progress.advance(bar, samples),
         )
-        for number, report in enumerate(reports, first_epoch + 1):
+        for report in reports:
             stage = "" if report.stage == "all" else f" of {report.stage}"
             shares = ", ".join(f"{name} {share:.2%}" for name, share in report.accuracy.items())
             progress.console.print(
@@ -152,7 +158,7 @@ def train(
                 f"({report.seconds:.1f} s, {report.samples / report.seconds:.0f} samples/s)"
             )
             if save:
-                save_weights(save, board, number)
+                save_weights(save, board, report)
 
 
 @connected
@@ -173,17 +179,22 @@ def infer(
 
 @connected
 @click.argument("file", type=FILE)
-@click.option("--epochs", default=0, help="How many the weights have seen, noted in the file.")
+@click.option(
+    "--epochs",
+    default=0,
+    type=click.IntRange(0, EPOCHS_MAX),
+    help="How many the weights have seen, noted in the file.",
+)
 def read_weights(board: Board, file: Path, *, epochs: int) -> None:
     """Save the chip's weights in FILE, as golden_model.train --save does."""
-    save_weights(file, board, epochs)
+    save_weights(file, board, Reached(epoch=epochs, seen=epochs))
 
 
 @connected
 @click.argument("file", type=FILE)
 def write_weights(board: Board, file: Path) -> None:
     """Give the chip the weights in FILE, from golden_model.train --save or read-weights."""
-    load_weights(file, board)
+    read_checkpoint(file, board.formats).restore(board)
 
 
 if __name__ == "__main__":

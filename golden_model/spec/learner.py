@@ -7,12 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import FormattedNetwork, LayerFormat
+from golden_model.spec.network import check_range
 
 Sample = NDArray[np.uint8]
 """One sample, shape ``[inputs]``."""
 Weights = NDArray[np.int32]
 """A layer's weights, shape ``[units, inputs + 1]``, raw; the last column is the bias."""
+
+
+def check_weights(layer: LayerFormat, weights: NDArray[np.generic]) -> None:
+    """Raise :class:`SpecError` unless they are integers of the layer's shape and range."""
+    expected = (layer.units, layer.fan_in)
+    if weights.shape != expected or weights.dtype.kind not in "iu":
+        value = f"weights of {layer.name}: {weights.dtype} of shape {weights.shape}"
+        rule = f"they must be integers of shape {expected}"
+        raise SpecError(value, rule, "Use weights of this very network")
+    limit = 1 << (layer.weight_bits - 1)
+    for extreme in (int(weights.min()), int(weights.max())):
+        check_range(f"a weight of {layer.name}", extreme, range(-limit, limit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The training command from end to end, and the loop behind it."""
 
+import itertools
 import json
 import os
 from dataclasses import replace
@@ -18,9 +19,9 @@ from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
 from golden_model.train import main
-from golden_model.training import accuracy, set_rates, shuffled, train
+from golden_model.training import UNTRAINED, Reached, accuracy, set_rates, shuffled, train
 from golden_model.variation import Variation
-from golden_model.weight_file import load_weights, save_weights
+from golden_model.weight_file import read_checkpoint, save_weights
 
 NETWORK = Network(
     name="small",
@@ -74,7 +75,9 @@ def test_digits_from_end_to_end(tmp_path: Path) -> None:
         assert f"readout {epoch['accuracy']['readout']:.2%}" in line
         assert f"weight: {epoch['unchanged_everywhere']:.1%}" in line
     engine = GoldenEngine(infer_formats(load_network("digits")))
-    assert load_weights(saved, engine) == 5
+    checkpoint = read_checkpoint(saved, engine.formats)
+    assert checkpoint.reached.seen == 5
+    checkpoint.restore(engine)
     test = load_data("digits", engine.formats.network)
     assert accuracy(engine, test) == last["accuracy"]
 
@@ -109,7 +112,7 @@ def test_weights_of_another_seed_or_network_are_refused(tmp_path: Path) -> None:
         (["--network", "digits", "--load", "absent.npz"], "cannot be read"),
         (["--network", "digits", "--save", "absent/w.npz"], "no directory 'absent'"),
         (["--network", "digits", "--data", "mnist", "--data-dir", "absent"], "mnist.npz"),
-        (["--network", "digits", "--epochs", "0"], "x>=1"),
+        (["--network", "digits", "--epochs", "0"], "0 is not in the range"),
     ],
 )
 def test_wrong_words_get_one_message(words: list[str], message: str) -> None:
@@ -136,7 +139,7 @@ def test_what_was_saved_survives_a_failing_write(
 ) -> None:
     saved = tmp_path / "weights.npz"
     engine = GoldenEngine(formats)
-    save_weights(saved, engine, 1)
+    save_weights(saved, engine, UNTRAINED)
     before = saved.read_bytes()
 
     def full(number: int) -> None:
@@ -145,25 +148,40 @@ def test_what_was_saved_survives_a_failing_write(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(SpecError, match="No space left"):
-            save_weights(saved, engine, 2)
+            save_weights(saved, engine, UNTRAINED)
     assert saved.read_bytes() == before
     assert list(tmp_path.iterdir()) == [saved]
 
 
-def test_a_weight_file_that_does_not_fit_changes_nothing(
+def test_a_weight_file_that_does_not_fit_is_refused(
     tmp_path: Path, formats: FormattedNetwork
 ) -> None:
     saved, engine = tmp_path / "weights.npz", GoldenEngine(formats)
-    save_weights(saved, engine, 1)
-    before = weights_of(engine)
+    save_weights(saved, engine, UNTRAINED)
     with np.load(saved) as file:
         arrays = dict(file)
-    arrays["layer0"] = arrays["layer0"] + 1
     for wrong in (arrays["readout"][:, 1:], arrays["readout"] + 40000, np.zeros((3, 7))):
         np.savez(saved, **{**arrays, "readout": wrong})
         with pytest.raises(SpecError, match="readout"):
-            load_weights(saved, engine)
-        assert weights_of(engine) == before
+            read_checkpoint(saved, formats)
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "seed", "epochs", "stage", "stage_epochs"])
+@pytest.mark.parametrize(
+    "wrong", [-1, 2**62, np.nan, 1.5, "three" * 20, True, [1, 2], np.array(1 + 0j)], ids=str
+)
+def test_numbers_of_a_weight_file_are_checked(
+    tmp_path: Path, formats: FormattedNetwork, key: str, wrong: object
+) -> None:
+    saved = tmp_path / "weights.npz"
+    save_weights(saved, GoldenEngine(formats), Reached(stage="layer1", epoch=2, seen=5))
+    assert read_checkpoint(saved, formats).reached == Reached(stage="layer1", epoch=2, seen=5)
+    with np.load(saved) as file:
+        arrays = dict(file)
+    np.savez(saved, **{**arrays, key: wrong})
+    with pytest.raises(SpecError, match=f"has {key} = .*: it must be an integer, 0 to") as caught:
+        read_checkpoint(saved, formats)
+    assert len(str(caught.value)) < 300
 
 
 def test_layer_by_layer_changes_one_layer_at_a_time(
@@ -183,6 +201,38 @@ def test_layer_by_layer_changes_one_layer_at_a_time(
         assert report.unchanged_everywhere == report.unchanged[report.stage] < 1
         before = after
     assert stages == ["layer0", "layer0", "layer1", "layer1", "readout", "readout"]
+
+
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_layer_by_layer_goes_on_where_it_was_interrupted(
+    tmp_path: Path, formats: FormattedNetwork, data: Dataset, stop: int
+) -> None:
+    saved = tmp_path / "weights.npz"
+    whole, first, second = (GoldenEngine(formats) for _ in range(3))
+    reports = list(train(whole, data, epochs=2, layer_by_layer=True))
+    for report in itertools.islice(train(first, data, epochs=2, layer_by_layer=True), stop):
+        save_weights(saved, first, report)
+    checkpoint = read_checkpoint(saved, formats)
+    checkpoint.restore(second)
+    rest = train(second, data, epochs=2, layer_by_layer=True, reached=checkpoint.reached)
+    assert [(r.stage, r.epoch, r.seen) for r in rest] == [
+        (r.stage, r.epoch, r.seen) for r in reports[stop:]
+    ]
+    assert weights_of(second) == weights_of(whole)
+
+
+def test_epoch_numbers_go_on_and_an_end_is_said(tmp_path: Path) -> None:
+    saved = tmp_path / "weights.npz"
+    words = ["--network", "digits", "--data", "random", "--epochs", 1, "--save", saved]
+    assert "epoch 1  " in command(*words).output
+    assert "epoch 2  " in command(*words, "--load", saved).output
+    by_layer = [*words, "--load", saved, "--layer-by-layer"]
+    output = command(*by_layer).output
+    assert "epoch 1 of layer0" in output
+    assert "epoch 1 of readout" in output
+    result = command(*by_layer)
+    assert result.exit_code == 2
+    assert "readout, the last layer, has had its 1 epochs already" in result.output
 
 
 def test_all_at_once_changes_every_layer_and_repeats(
