@@ -49,7 +49,7 @@ def classifier(layer: DenseFormat) -> tuple[NDArray[np.int64], NDArray[np.int64]
 class Dither:
     """What stochastic rounding adds to ``d * x`` before it is shifted right.
 
-    `next` goes on to a layer's next update, `restart` before its first.
+    `next` goes on to a layer's next update, `restart` before its first. `state` is the last draw.
     """
 
     def __init__(self, layer: DenseFormat) -> None:
@@ -64,6 +64,10 @@ class Dither:
     def restart(self) -> None:
         """No update yet."""
         self.state = _step(np.array([self._seed], np.uint32))
+
+    def go_on_from(self, state: int) -> None:
+        """As if this had been the last draw."""
+        self.state = np.array([state], np.uint32)
 
     def next(self) -> None:
         """The next update."""

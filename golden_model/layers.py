@@ -242,13 +242,19 @@ class DenseLayer:
             Register.RATE_SHIFT: self.format.rate_shift_max,
             Register.MARGIN: self.format.margin_max,
             Register.LEARN: 1,
+            Register.ROUNDING: self.format.rounding_max,
         }[register]
         check_range(f"{self.format.name}.{register.name}", value, range(largest + 1))
-        self._registers[register] = value
+        if register is not Register.ROUNDING:
+            self._registers[register] = value
+        elif self._dither:
+            self._dither.go_on_from(value)
 
     def read_register(self, number: Register | Counter) -> int:
         """A register or counter as the wire carries it, 32 bits."""
-        if number is Counter.UNCHANGED:
+        if number is Register.ROUNDING:
+            value = int(self._dither.state[0]) if self._dither else 0
+        elif number is Counter.UNCHANGED:
             value = self._registers[Counter.SAMPLES] - self._registers[Counter.UPDATES]
         else:
             value = self._registers[number]

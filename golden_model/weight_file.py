@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from golden_model.files import read_arrays, replace_file
+from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Learner, Weights, check_weights
+from golden_model.spec.network import Rounding
 from golden_model.training import ALL, EPOCHS_MAX, Reached
 
 HEADER = ("fingerprint", "seed", "epochs")
 STAGE = ("stage", "stage_epochs")
 """Keys of a training layer by layer: which one was learning, and its epochs so far."""
+ROUNDING = "rounding"
+"""With stochastic rounding: where it stands in each layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +35,20 @@ class Checkpoint:
         Of each layer, shape ``[units, inputs + 1]``.
     reached
         How far their training had come.
+    rounding
+        Of each layer, the value of its register ROUNDING; empty without stochastic rounding.
     """
 
     weights: tuple[Weights, ...]
     reached: Reached
+    rounding: tuple[int, ...]
 
     def restore(self, learner: Learner) -> None:
         """Give all of it to a learner of the same network."""
         for index, weights in enumerate(self.weights):
             learner.write_weights(index, weights)
+        for index, state in enumerate(self.rounding):
+            learner.write_register(index, Register.ROUNDING, state)
 
 
 def save_weights(path: Path, learner: Learner, reached: Reached) -> None:
@@ -51,6 +61,9 @@ def save_weights(path: Path, learner: Learner, reached: Reached) -> None:
         header |= {"stage": names.index(reached.stage), "stage_epochs": reached.epoch}
     weights = {layer.name: learner.read_weights(layer.index) for layer in layers}
     arrays: dict[str, Any] = {**header, **weights}
+    if network.learning.rounding is Rounding.STOCHASTIC:
+        states = [learner.read_register(layer.index, Register.ROUNDING) for layer in layers]
+        arrays[ROUNDING] = np.array(states, np.uint32)
     np.savez_compressed(content, **arrays)
     replace_file(path, content.getvalue())
 
@@ -79,7 +92,11 @@ def read_checkpoint(path: Path, formats: FormattedNetwork) -> Checkpoint:
     for layer in layers:
         check_weights(layer, arrays[layer.name])
     weights = tuple(arrays[layer.name].astype(np.int32) for layer in layers)
-    return Checkpoint(weights=weights, reached=_reached(arrays, place, formats))
+    return Checkpoint(
+        weights=weights,
+        reached=_reached(arrays, place, formats),
+        rounding=_rounding(arrays, place, formats),
+    )
 
 
 def _reached(arrays: Mapping[str, Any], place: str, formats: FormattedNetwork) -> Reached:
@@ -90,6 +107,22 @@ def _reached(arrays: Mapping[str, Any], place: str, formats: FormattedNetwork) -
     number = _number(arrays, "stage", place, range(len(formats.layers)))
     epoch = _number(arrays, "stage_epochs", place, counts)
     return Reached(stage=formats.layers[number].name, epoch=epoch, seen=seen)
+
+
+def _rounding(arrays: Mapping[str, Any], place: str, formats: FormattedNetwork) -> tuple[int, ...]:
+    if formats.network.learning.rounding is Rounding.NEAREST:
+        return ()
+    if ROUNDING not in arrays:
+        # Of an earlier version.
+        unknown = f"Note: {place} does not say where stochastic rounding stood"
+        click.echo(f"{unknown}: training goes on with other draws.", err=True)
+        return ()
+    states, layers = arrays[ROUNDING], len(formats.layers)
+    if states.dtype != np.uint32 or states.shape != (layers,):
+        value = f"{place} has {ROUNDING}: {states.dtype} of shape {states.shape}"
+        rule = f"it must be uint32 of shape {(layers,)}"
+        raise SpecError(value, rule, "Use a file that --save wrote")
+    return tuple(states.tolist())
 
 
 def _number(arrays: Mapping[str, Any], key: str, place: str, allowed: range) -> int:

@@ -12,6 +12,9 @@ class Register(IntEnum):
     """Raw score units, 0 to the layer's `margin_max`."""
     LEARN = 2
     """1: labelled samples change the layer's weights; 0: it is frozen."""
+    ROUNDING = 3
+    """The last draw of the layer's ROUNDING stream, see :mod:`golden_model.spec.random`: with
+    stochastic rounding any state, from which the stream goes on; 0 otherwise."""
 
 
 class Counter(IntEnum):

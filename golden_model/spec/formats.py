@@ -237,6 +237,11 @@ class DenseFormat:
         """Largest value of the margin register: a score cannot be further from zero."""
         return int(2 ** (self.score_bits - 1)) - 1
 
+    @property
+    def rounding_max(self) -> int:
+        """Largest value of the register that holds the last draw of the ROUNDING stream."""
+        return 0 if self.rounding is Rounding.NEAREST else 2**32 - 1
+
     def check(self) -> None:
         """Raise :class:`SpecError` where a constant does not fit the formats."""
         if self.activation_shift >= self.accumulator_bits:

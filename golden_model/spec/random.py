@@ -18,6 +18,8 @@ ROUNDING       updates of the layer so far, this      xor of its 32 bits and tho
                                                       this weight's update is rounded
 =============  =====================================  ==========================================
 
+Before a layer's first update, draw 0 of ROUNDING is its last one.
+
 One step, on 32 bits: ``s ^= s << 13; s ^= s >> 17; s ^= s << 5`` (G. Marsaglia, "Xorshift RNGs",
 Journal of Statistical Software 8(14), 2003; period 2**32 - 1).
 """

@@ -9,6 +9,7 @@ from golden_model.spec.formats import (
     FormattedNetwork,
     signed_bits,
 )
+from golden_model.spec.network import Rounding
 
 CHUNK = 8
 """Words that are looked at together where zeros are skipped."""
@@ -76,6 +77,10 @@ class Folding:
         """
         in_time = self.single_port and not self.slow_memory
         return in_time and self.learns and self.hard_update and self.pe > 1
+
+    def dithers(self, layer: DenseFormat) -> bool:
+        """Whether updates are rounded by draws that the chip makes."""
+        return self.learns and layer.rounding is Rounding.STOCHASTIC
 
     @property
     def pauses(self) -> bool:

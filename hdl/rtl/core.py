@@ -78,6 +78,9 @@ class Core(wiring.Component):
         m.submodules.registers = registers = RegisterFile(
             self.schedule.formats,
             slow=any(folding.slow_memory for folding in self.schedule.foldings),
+            dithering=[
+                layer.format.name for layer in layers if layer.folding.dithers(layer.format)
+            ],
         )
         connect(m, flipped(self.i_register), registers.i)
         connect(m, registers.o, flipped(self.o_register))
@@ -89,6 +92,8 @@ class Core(wiring.Component):
                 layer.margin.eq(values.margin),
                 layer.learn.eq(values.learn),
             ]
+            if layer.format.name in registers.dithering:
+                connect(m, registers.generator(layer.format), layer.rounding)
 
 
 class Answer(wiring.Component):

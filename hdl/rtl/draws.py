@@ -42,6 +42,10 @@ def leap(steps: int) -> list[int]:
     return rows
 
 
+ACCESS = wiring.Signature({"state": Out(STATE_BITS), "write": In(1), "value": In(STATE_BITS)})
+"""The state that a stream has come to, and another one for it to go on from."""
+
+
 class Generator(wiring.Component):
     """Xorshift generator that shows the top bits of the current draws of its stream.
 
@@ -53,6 +57,8 @@ class Generator(wiring.Component):
         Top bits shown of each draw.
     at_a_time
         Draws shown, the earliest in the lowest bits.
+    access
+        Whether there is an `access`.
 
     Members
     -------
@@ -62,16 +68,22 @@ class Generator(wiring.Component):
         Go on to the next draws.
     restart
         With `next`: go back to draw 0.
+    access : Out(ACCESS)
+        The first of the current draws, all its bits; not written together with `next`.
 
     Each bit of a later state is a parity of bits of this one, so that one clock leaps any distance.
 
     Throughput: `at_a_time` draws per clock. Cost: 32 flip-flops, about 45 cells; with several at a
-    time about 150, and 5 for each bit shown.
+    time about 150, and 5 for each bit shown; with `access` 32 more.
     """
 
-    def __init__(self, *, seed: int, bits: int, at_a_time: int = 1) -> None:
+    def __init__(self, *, seed: int, bits: int, at_a_time: int = 1, access: bool = False) -> None:
         self.seed, self.bits, self.at_a_time = seed, bits, at_a_time
-        super().__init__({"draw": Out(bits * at_a_time), "next": In(1), "restart": In(1)})
+        self.accessible = access
+        super().__init__(
+            {"draw": Out(bits * at_a_time), "next": In(1), "restart": In(1)}
+            | ({"access": Out(ACCESS)} if access else {})
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -85,6 +97,10 @@ class Generator(wiring.Component):
             shown = Cat(self._parities(state, top) for top in tops)
         with m.If(self.next):
             m.d.sync += state.eq(Mux(self.restart, first, later))
+        if self.accessible:
+            m.d.comb += self.access.state.eq(state)
+            with m.If(self.access.write):
+                m.d.sync += state.eq(self.access.value)
         m.d.comb += self.draw.eq(shown)
         return m
 

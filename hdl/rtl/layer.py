@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from golden_model.spec.control import Activity, Counter
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
+from hdl.rtl.draws import ACCESS
 from hdl.rtl.head import head
 from hdl.rtl.matrix import Matrix
 from hdl.rtl.ports import SAMPLE
@@ -48,6 +49,8 @@ class Layer(wiring.Component):
         Two of them: a sample was taken; a sample left an update pending.
     i_weight, o_weight
         Access to single weights, while `idle`.
+    rounding : Out(ACCESS)
+        The same to the stream of stochastic rounding; only if the layer learns with it.
     probe_valid, probe_d
         Gradients as they are handed to the matrix, unit by unit, for simulation only.
 
@@ -74,6 +77,7 @@ class Layer(wiring.Component):
                 "probe_valid": Out(1),
                 "probe_d": Out(signed(format.gradient_bits)),
             }
+            | ({"rounding": Out(ACCESS)} if folding.dithers(format) else {})
         )
 
     def elaborate(self, platform):
@@ -104,6 +108,8 @@ class Layer(wiring.Component):
                 self.probe_valid.eq(tail.o_gradient.valid & tail.o_gradient.ready),
                 self.probe_d.eq(tail.o_gradient.payload),
             ]
+        if self.folding.dithers(self.format):
+            connect(m, flipped(self.rounding), matrix.rounding)
         self._control(m, matrix, tail)
         return m
 

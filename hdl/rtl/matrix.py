@@ -6,10 +6,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
-from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
 from hdl.rtl.delay import delayed
-from hdl.rtl.draws import Generator
+from hdl.rtl.draws import ACCESS, Generator
 from hdl.rtl.lane import Lane
 from hdl.rtl.ports import SAMPLE, tag_layout
 from hdl.rtl.sample_buffer import SampleBuffer
@@ -61,6 +60,8 @@ class Matrix(wiring.Component):
         ahead of the sweep.
     rate
         Rate shift r of the update.
+    rounding : Out(ACCESS)
+        The stream of stochastic rounding; written only while no sweep runs and `update` is 0.
     sums, sums_valid
         Accumulators of PE units, valid for one clock; where halves take turns the second half of
         them is valid one clock later.
@@ -69,7 +70,8 @@ class Matrix(wiring.Component):
     i_weight, o_weight, initialised
         Access to single weights, while no sweep runs and `update` is 0.
 
-    `update`, `i_gradient` and `rate` are there only if the layer learns.
+    `update`, `i_gradient` and `rate` are there only if the layer learns, `rounding` only if it
+    learns with stochastic rounding.
 
     Throughput: one visited word per clock, groups x words in a dense sweep; in single-port memory
     each word that is written back takes one clock more.
@@ -84,6 +86,8 @@ class Matrix(wiring.Component):
             "i_gradient": In(stream.Signature(signed(format.gradient_bits))),
             "rate": In(range(format.rate_shift_max + 1)),
         }
+        if folding.dithers(format):
+            learning["rounding"] = Out(ACCESS)
         super().__init__(
             {
                 "i": In(stream.Signature(SAMPLE)),
@@ -211,7 +215,7 @@ class Matrix(wiring.Component):
         to_load = 0 if fold.takes_turns else NAME_TO_READ + slow
         load = delayed(m, sweep.issue & sweep.first, to_load, name="load")
         gradients = self._gradients(m, sweep, scale, Cat(load[1:-1]).any())
-        if layer.rounding is Rounding.STOCHASTIC:
+        if fold.dithers(layer):
             self._dither(m, sweep, lanes)
         previous = [
             delayed(m, x, slow, name=f"previous{place}")[-1]
@@ -238,7 +242,10 @@ class Matrix(wiring.Component):
         """Random bits for the rounding of each lane's change: of the update, and of its place."""
         layer, fold = self.format, self.folding
         bits = layer.rate_shift_max + layer.rate_offset
-        m.submodules.generator = generator = Generator(seed=layer.rounding_seed, bits=bits)
+        m.submodules.generator = generator = Generator(
+            seed=layer.rounding_seed, bits=bits, access=True
+        )
+        connect(m, flipped(self.rounding), generator.access)
         m.d.comb += generator.next.eq(self.start & self.update)
         group = Signal(range(fold.groups(layer)))
         with m.If(sweep.issue & sweep.last):

@@ -1,12 +1,16 @@
 """Registers and counters of all layers, in one memory."""
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.control import Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.network import Rounding
 from hdl.rtl.delay import delayed
+from hdl.rtl.draws import ACCESS, xorshift_constant
 from hdl.rtl.layer import EVENTS
 from hdl.rtl.ports import IN_BLOCKS, REGISTER_REQUEST
 from hdl.rtl.stage import Stage
@@ -19,15 +23,27 @@ SLOTS, FIRST = 16, 4
 on, so that a slot's bits are those of the number that the host knows."""
 
 
+NAMES = {Register.RATE_SHIFT: "rate", Register.MARGIN: "margin", Register.LEARN: "learn"}
+"""Registers that layers see. The one of stochastic rounding is the state of its generator, which a
+layer has itself."""
+
+
 def registers_layout(layer: DenseFormat) -> data.StructLayout:
-    """A layer's registers, in the order of `Register`."""
+    """The registers that a layer sees."""
     widths = range(layer.rate_shift_max + 1), layer.score_bits - 1, 1
-    return data.StructLayout(dict(zip(("rate", "margin", "learn"), widths, strict=True)))
+    return data.StructLayout(dict(zip(NAMES.values(), widths, strict=True)))
 
 
-def described(layer: DenseFormat) -> dict[str, int]:
-    """Their values after a reset."""
-    return {"rate": layer.rate_shift, "margin": layer.margin, "learn": 1}
+def described(layer: DenseFormat) -> dict[Register, int]:
+    """Values after a reset; of a register that is not among them 0."""
+    values = {
+        Register.RATE_SHIFT: layer.rate_shift,
+        Register.MARGIN: layer.margin,
+        Register.LEARN: 1,
+    }
+    if layer.rounding is Rounding.STOCHASTIC:
+        values[Register.ROUNDING] = xorshift_constant(layer.rounding_seed)
+    return values
 
 
 class RegisterFile(wiring.Component):
@@ -44,6 +60,8 @@ class RegisterFile(wiring.Component):
         Gives the layers.
     slow
         What is read from the memory passes through a register.
+    dithering
+        Names of the layers that have a generator for stochastic rounding.
 
     Members
     -------
@@ -54,17 +72,25 @@ class RegisterFile(wiring.Component):
         Of each layer, in the order of `EVENTS`.
     registers
         Of each layer, by name.
+    NAME_rounding : In(ACCESS)
+        Of each layer of `dithering`: its generator.
 
     Throughput: a write in PHASES clocks, a read in twice as many. Latency: PHASES clocks more; the
     first round takes 36 for each layer. Cost: a memory of 16 words of 32 bits for each layer, about
-    110 cells and 70 for each layer.
+    110 cells and 70 for each layer, 32 more for one that is dithering.
     """
 
-    def __init__(self, formats: FormattedNetwork, *, slow: bool = False) -> None:
+    def __init__(
+        self, formats: FormattedNetwork, *, slow: bool = False, dithering: Sequence[str] = ()
+    ) -> None:
         self.formats, self.slow, self.phases = formats, slow, PHASES + slow
+        self.dithering = dithering
         layers = formats.layers
         shapes = {layer.name: registers_layout(layer) for layer in layers}
-        values = {layer.name: described(layer) for layer in layers}
+        values = {
+            layer.name: {name: described(layer)[number] for number, name in NAMES.items()}
+            for layer in layers
+        }
         super().__init__(
             {
                 "i": In(stream.Signature(REGISTER_REQUEST)),
@@ -72,6 +98,7 @@ class RegisterFile(wiring.Component):
                 "events": In(data.ArrayLayout(len(EVENTS), len(layers))),
                 "registers": Out(data.StructLayout(shapes), init=values),
             }
+            | {f"{name}_rounding": In(ACCESS) for name in dithering}
         )
 
     def elaborate(self, platform):
@@ -109,6 +136,7 @@ class RegisterFile(wiring.Component):
         narrow, wrapped = Signal.like(count), Signal()
         m.d.sync += [narrow.eq(count), wrapped.eq(count < before[: len(count)])]
         known = Mux(fresh, self._described(m, write.addr), before)
+        known = self._live(m, write.addr, known)
         counted = Cat(narrow, Mux(fresh, 0, before[len(count) :] + wrapped))
         value = Mux(write.addr[3], counted, known)
         m.d.comb += [
@@ -123,13 +151,31 @@ class RegisterFile(wiring.Component):
 
     def _described(self, m, slot):
         """The value of a slot after a reset."""
-        value = Signal(max(layer.score_bits for layer in self.formats.layers))
+        bits = max(max(described(layer).values()).bit_length() for layer in self.formats.layers)
+        value = Signal(bits)
         with m.Switch(slot):
             for number, layer in enumerate(self.formats.layers):
-                for register, start in zip(Register, described(layer).values(), strict=True):
+                for register, start in described(layer).items():
                     with m.Case(SLOTS * number + FIRST + register):
                         m.d.comb += value.eq(start)
         return value
+
+    def _live(self, m, slot, known):
+        """What is known of a slot, but for states of generators, which are looked at."""
+        if not self.dithering:
+            return known
+        value = Signal(BITS)
+        m.d.comb += value.eq(known)
+        with m.Switch(slot):
+            for number, layer in enumerate(self.formats.layers):
+                if layer.name in self.dithering:
+                    with m.Case(SLOTS * number + FIRST + Register.ROUNDING):
+                        m.d.comb += value.eq(self.generator(layer).state)
+        return value
+
+    def generator(self, layer):
+        """Port to a layer's generator."""
+        return getattr(self, f"{layer.name}_rounding")
 
     def _count(self, m, slot):
         """Counts the events; gives the narrow counter of a slot."""
@@ -147,6 +193,10 @@ class RegisterFile(wiring.Component):
         """A register gets a value."""
         for number, layer in enumerate(self.formats.layers):
             with m.If(request.layer == number), m.Switch(request.number):
-                for register, name in zip(Register, described(layer), strict=True):
+                for register, name in NAMES.items():
                     with m.Case(register):
                         m.d.sync += self.registers[layer.name][name].eq(request.value)
+                if layer.name in self.dithering:
+                    generator = self.generator(layer)
+                    with m.Case(Register.ROUNDING):
+                        m.d.comb += [generator.value.eq(request.value), generator.write.eq(1)]

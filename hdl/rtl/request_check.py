@@ -27,8 +27,10 @@ VALUES_OF = {
     Register.RATE_SHIFT: Opcode.INFO,
     Register.MARGIN: Opcode.INFER,
     Register.LEARN: Opcode.RESET,
+    Register.ROUNDING: Opcode.WRITE_REGISTER,
 }
-"""Opcodes without fields, in whose place the limits of the registers' values stand."""
+"""Opcodes without fields in these bytes, in whose place the limits of the registers' values
+stand."""
 
 
 def register_limit(layer: LayerFormat, register: Register, learns: bool) -> int:
@@ -37,6 +39,7 @@ def register_limit(layer: LayerFormat, register: Register, learns: bool) -> int:
         Register.RATE_SHIFT: layer.rate_shift_max,
         Register.MARGIN: layer.margin_max,
         Register.LEARN: int(learns),
+        Register.ROUNDING: layer.rounding_max,
     }[register]
 
 

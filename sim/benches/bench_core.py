@@ -43,10 +43,23 @@ NETWORKS = {
             folding(pe=1, simd=1, parallel_classes=True, classifier_rom=False),
         ),
     ),
+    "stochastic": (
+        Network(
+            name="stochastic", inputs=6, classes=3,
+            layers=(Dense(units=5, weight_bits=8), Dense(units=3, weight_bits=8)), seed=10,
+            readout=Readout(weight_bits=8),
+            learning=Learning(margin=60, rate_shift=3, rounding="stochastic"),
+        ),
+        (
+            folding(pe=2, simd=2, skip_zeros=True),
+            folding(pe=2, simd=1, single_port=True),
+            folding(pe=1, simd=4, slow_memory=True),
+        ),
+    ),
     "inference": (
         Network(
             name="inference", inputs=9, classes=3, layers=(Dense(units=4),), seed=8,
-            readout=Readout(),
+            readout=Readout(), learning=Learning(rounding="stochastic"),
         ),
         (folding(simd=2, skip_zeros=True, learns=False), folding(pe=2, learns=False)),
     ),
@@ -156,6 +169,7 @@ class Link:
                 Register.RATE_SHIFT: int(self.chance.integers(layer.rate_shift_max + 1)),
                 Register.MARGIN: int(self.chance.integers(layer.margin_max + 1)),
                 Register.LEARN: int(self.chance.random() < 0.7),
+                Register.ROUNDING: int(self.chance.integers(layer.rounding_max + 1)),
             }
             for register, value in values.items():
                 self.golden.write_register(layer.index, register, value)

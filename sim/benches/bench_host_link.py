@@ -175,12 +175,12 @@ def bad_places(layer):
 
 def bad_registers(layer):
     """Registers that do not exist or cannot be written, and values they cannot take."""
-    unknown = (3, 4, 8, 15, 24, 32, 64, 128, 144, 255)
+    unknown = (4, 5, 8, 15, 24, 32, 64, 128, 144, 255)
     for number in unknown:
         yield Opcode.READ_REGISTER, REGISTER.pack(layer.index, number)
     for number in (*unknown, *Counter, *Activity):
         yield Opcode.WRITE_REGISTER, REGISTER.pack(layer.index, number) + VALUE.pack(0)
-    limits = (layer.rate_shift_max, layer.margin_max, 1)
+    limits = (layer.rate_shift_max, layer.margin_max, 1, layer.rounding_max)
     for register, limit in zip(Register, limits, strict=True):
         for value in (limit + 1, 1 << 31, 0xFFFFFFFF, 0x10000, 0x100):
             if value > limit:

@@ -2,11 +2,11 @@
 
 import cocotb
 import numpy as np
-from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 from golden_model.spec.control import Register
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
 from hdl.rtl.layer import EVENTS
 from hdl.rtl.register_file import PHASES, RegisterFile, described, registers_layout
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
@@ -20,13 +20,19 @@ NETWORKS = {
         name="three", inputs=3, classes=4, layers=(Dense(units=3), Dense(units=30)),
         readout=Readout(),
     ),
+    "dithering": Network(
+        name="dithering", inputs=3, classes=4, layers=(Dense(units=3), Dense(units=30)),
+        learning=Learning(rounding="stochastic"),
+    ),
 }  # fmt: skip
 CLOCKS = 700
 """Clocks with events before each look at the counters: narrow ones wrap several times."""
 
 
 def file_of(name):
-    return Watched(RegisterFile(infer_formats(NETWORKS[name])))
+    formats = infer_formats(NETWORKS[name])
+    dithering = ["layer1"] if formats.network.learning.rounding is Rounding.STOCHASTIC else []
+    return Watched(RegisterFile(formats, dithering=dithering))
 
 
 BENCH = Bench(module=__name__, designs={name: lambda name=name: file_of(name) for name in NETWORKS})
@@ -41,12 +47,32 @@ class Host:
         self.source = Source(dut, component, "i", stall=regime.source)
         self.sink = Sink(dut, component, "o", stall=regime.sink)
         self.chance = np.random.default_rng(6)
+        self.dithering = component.component.dithering
         self.reset()
+        if self.dithering:
+            cocotb.start_soon(self.generator())
 
     def reset(self):
         """What a reset of the component leaves."""
         self.counts = np.zeros((len(self.layers), len(EVENTS)), int)
-        self.values = [list(described(layer).values()) for layer in self.layers]
+        self.values = [[described(layer).get(n, 0) for n in Register] for layer in self.layers]
+        self.draw(self.values[-1][Register.ROUNDING])
+
+    def draw(self, state):
+        """The generator, if there is one, has come to a state."""
+        if self.dithering:
+            self.values[1][Register.ROUNDING] = self.state = state
+            self.dut.layer1_rounding__state.value = state
+
+    async def generator(self):
+        """Takes what is written."""
+        while True:
+            await FallingEdge(self.dut.clk)
+            await ReadOnly()
+            if int(self.dut.layer1_rounding__write.value):
+                self.state = int(self.dut.layer1_rounding__value.value)
+                await RisingEdge(self.dut.clk)
+                self.dut.layer1_rounding__state.value = self.state
 
     async def events(self, count):
         """Clocks with events: seldom ones, and one in each clock."""
@@ -57,6 +83,7 @@ class Host:
             self.dut.events.value = packed(happens.ravel(), 1)
             await clocks(self.dut, 1)
         self.dut.events.value = 0
+        self.draw(int(self.chance.integers(2**32)))
 
     async def look(self):
         """All registers and counters at once, in any order."""
@@ -74,20 +101,23 @@ class Host:
         """Some register gets a value."""
         for number, layer in enumerate(self.layers):
             register = int(self.chance.integers(len(Register)))
-            limits = (layer.rate_shift_max, layer.margin_max, 1)
+            limits = (layer.rate_shift_max, layer.margin_max, 1, layer.rounding_max)
             value = int(self.chance.integers(limits[register] + 1))
             self.source.send({"layer": number, "number": register, "write": 1, "value": value})
             self.values[number][register] = value
         await self.source.sent()
 
     def shown(self):
-        """What the layers see."""
+        """What the layers see, and the generator shows."""
         raw, result = int(self.dut.registers.value), []
-        for layer in self.layers:
+        for layer, known in zip(self.layers, self.values, strict=True):
             result.append([])
             for _, field in registers_layout(layer):
                 result[-1].append(raw & ((1 << field.width) - 1))
                 raw >>= field.width
+            result[-1].append(known[Register.ROUNDING])
+        if self.dithering:
+            result[1][Register.ROUNDING] = self.state
         return result
 
 

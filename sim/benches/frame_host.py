@@ -118,6 +118,7 @@ class FrameHost:
             Register.RATE_SHIFT: layer.rate_shift_max,
             Register.MARGIN: layer.margin_max,
             Register.LEARN: 1,
+            Register.ROUNDING: layer.rounding_max,
         }
         for register, limit in limits.items():
             before = self.golden.read_register(layer.index, register)

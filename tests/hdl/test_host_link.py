@@ -10,7 +10,7 @@ from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
-from golden_model.spec.network import Dense, Learning, Loss, Network, Readout
+from golden_model.spec.network import Dense, Learning, Loss, Network, Readout, Rounding
 from hdl.rtl.header_check import HeaderCheck
 from hdl.rtl.host_link import HostLink
 from hdl.rtl.reply_payload import info_bytes
@@ -26,7 +26,7 @@ NETWORKS = {
     ),
     "many-classes": Network(
         name="many", inputs=255, classes=256, layers=(Dense(units=16), Dense(units=17)),
-        learning=Learning(loss=Loss.SQUARED_HINGE),
+        learning=Learning(loss=Loss.SQUARED_HINGE, rounding=Rounding.STOCHASTIC),
     ),
 }  # fmt: skip
 
@@ -146,7 +146,8 @@ def takes(formats, opcode, layer, number, value, learns):
     shape = formats.layers[layer]
     if opcode == Opcode.READ_REGISTER:
         return number in {*Register, *Counter, *Activity}
-    limits = {0: shape.rate_shift_max, 1: shape.margin_max, 2: int(learns)}
+    stochastic = shape.rounding is Rounding.STOCHASTIC
+    limits = {0: shape.rate_shift_max, 1: shape.margin_max, 2: int(learns), 3: -stochastic % 2**32}
     return number in limits and value <= limits[number]
 
 
@@ -163,7 +164,7 @@ def test_registers_in_range(network, learns):
             place = REGISTER.pack(layer, number)
             good = takes(formats, Opcode.READ_REGISTER, layer, number, 0, learns)
             cases.append((good, (Opcode.READ_REGISTER, place, 2)))
-            for value in sorted(values) if number < 3 else (0,):
+            for value in sorted(values) if number < 4 else (0,):
                 good = takes(formats, Opcode.WRITE_REGISTER, layer, number, value, learns)
                 cases.append((good, (Opcode.WRITE_REGISTER, place + VALUE.pack(value), 6)))
     compare(network, cases, learns)
