@@ -168,7 +168,8 @@ class RequestCheck(wiring.Component):
         place = Signal(OPCODE_BITS)
         m.d.comb += place.eq(self.opcode)
         is_value = (self.opcode == Opcode.WRITE_REGISTER) & (self.index[1:] != 0)
-        for register, opcode in VALUES_OF.items():
+        elsewhere = {n: o for n, o in VALUES_OF.items() if o != Opcode.WRITE_REGISTER}
+        for register, opcode in elsewhere.items():
             with m.If(is_value & (self.fields.register.number[:2] == register)):
                 m.d.comb += place.eq(opcode)
         layer = self.fields.weights.layer[: (len(self.formats.layers) - 1).bit_length()]
