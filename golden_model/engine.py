@@ -1,8 +1,10 @@
 """The integer golden model: judge of every other learner, bit for bit."""
 
+import functools
 import importlib.util
 from collections.abc import Iterator, Sequence
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,9 +135,17 @@ class GoldenEngine:
             yield scores
 
 
+@functools.cache
 def can_compile() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is installed and can be used; if it cannot, the user is told so once."""
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("golden_model.compiled")
+    except ImportError as error:
+        click.echo(f"numba cannot be used ({error}); NumPy does the same, slower.", err=True)
+        return False
+    return True
 
 
 def _compiled_layers() -> LayerKinds:

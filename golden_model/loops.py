@@ -1,7 +1,4 @@
-"""The golden model's inner loops, compiled by numba.
-
-They stand in one file because numba keeps what it has compiled until the file of the outermost
-function changes, and would go on with old loops from any other file.
+"""The golden model's inner loops, compiled by numba; :mod:`golden_model.jit` keeps them.
 
 A dense sample costs ``inputs * units`` multiplications, one of a convolution ``places * taps *
 filters``, both less those of inputs that are 0. A sample that is learnt costs as many again, in a
@@ -11,9 +8,9 @@ convolution only for winners whose d is not 0.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from golden_model.jit import compiled
 from golden_model.layers import UNLABELLED, Learnt
 from golden_model.rule import Exact
 from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX
@@ -76,7 +73,7 @@ class Dithering(NamedTuple):
     state: NDArray[np.uint32]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def find_live(x: Narrow, live: Integers) -> int:
     """Lists the inputs that are not 0 and says how many there are."""
     count = 0
@@ -86,7 +83,7 @@ def find_live(x: Narrow, live: Integers) -> int:
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def accumulate(
     x: Narrow, live: Integers, weights: Weights, part: Narrow, accumulators: Integers
 ) -> None:
@@ -113,7 +110,7 @@ def accumulate(
             accumulators[j] += part[j]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def judge(scores: Integers, label: int, constants: Constants, error: Integers) -> bool:
     """Fills in e, and says whether it is not all 0, as it is where nothing is to be learnt."""
     error[:] = 0
@@ -137,7 +134,7 @@ def judge(scores: Integers, label: int, constants: Constants, error: Integers) -
     return wrong
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def xorshift(state: np.uint32) -> np.uint32:
     """The next state of the generator."""
     state ^= np.uint32(state << LEFT)
@@ -145,7 +142,7 @@ def xorshift(state: np.uint32) -> np.uint32:
     return np.uint32(state ^ np.uint32(state << LEFT_AGAIN))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def update(
     values: Values, live: Integers, constants: Constants, dither: Dithering, weights: Weights
 ) -> None:
@@ -169,7 +166,7 @@ def update(
             weights[i, j] = min(max(moved, -limit), limit - 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def answer(
     values: Values,
     constants: Constants,
@@ -193,7 +190,7 @@ def answer(
                 scores[c] += h * classifier[j, c]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def spread(values: Values, constants: Constants, feedback: Integers, activations: Narrow) -> None:
     """d of e."""
     if constants.trained:
@@ -205,7 +202,7 @@ def spread(values: Values, constants: Constants, feedback: Integers, activations
                 values.gradient[j] += feedback[j, c] * values.error[c]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def learn(
     samples: Narrow,
     labels: Integers,
@@ -276,7 +273,7 @@ class Maps(NamedTuple):
     bias_steps: Integers
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def look(image: Narrow, shape: Shape, taps: Narrow) -> None:
     """Fills in `taps` of all places."""
     channels = image.shape[2]
@@ -291,7 +288,7 @@ def look(image: Narrow, shape: Shape, taps: Narrow) -> None:
                     place[y * width + k] = flat[row + y, column * channels + k]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def sum_up(weights: Weights, shape: Shape, shift: int, maps: Maps) -> None:
     """acc and a of all places."""
     rounding = (1 << shift) >> 1
@@ -305,7 +302,7 @@ def sum_up(weights: Weights, shape: Shape, shift: int, maps: Maps) -> None:
             active[o] = min(max((sums[o] + rounding) >> shift, 0), ACTIVATION_MAX)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def pool_maps(shape: Shape, maps: Maps, activations: Narrow) -> None:
     """h of each window, ``[windows, filters]``, and the number of the place that won it."""
     columns = shape.places[1]
@@ -323,7 +320,7 @@ def pool_maps(shape: Shape, maps: Maps, activations: Narrow) -> None:
                     best[o] = max(active[o], best[o])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def gather(maps: Maps) -> None:
     """``steps[o,k] = sum_p d[p,o] * x[p,k]``, and of each filter the sum of d."""
     maps.steps[:] = 0
@@ -338,7 +335,7 @@ def gather(maps: Maps) -> None:
                     maps.steps[o, k] += d * maps.taps[place, k]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def move(maps: Maps, constants: Constants, shape: Shape, weights: Weights) -> None:
     """``W = saturate(W - ((steps + half(r)) >> r))``; W is ``[taps + 1, filters]``."""
     shift, limit = constants.rate_shift, constants.limit
@@ -354,7 +351,7 @@ def move(maps: Maps, constants: Constants, shape: Shape, weights: Weights) -> No
         weights[bias, o] = min(max(weights[bias, o] - step, -limit), limit - 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def learn_images(
     images: Narrow,
     labels: Integers,
@@ -381,7 +378,7 @@ def learn_images(
             move(maps, constants, shape, weights)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def answer_image(
     activations: Narrow, classifier: Integers, shape: Shape, maps: Maps, scores: Integers
 ) -> None:
@@ -397,7 +394,7 @@ def answer_image(
             scores[c] += sums[row] * classifier[row, c]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def spread_over_image(activations: Narrow, feedback: Integers, shape: Shape, maps: Maps) -> None:
     """d of each window's winner."""
     sums = maps.by_region.ravel()
@@ -411,7 +408,7 @@ def spread_over_image(activations: Narrow, feedback: Integers, shape: Shape, map
                 maps.gradient[window, o] = maps.by_region[shape.regions[window], o]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def answer_real(
     sums: Exact, constants: Constants, classifier: Exact, activations: Exact, scores: Exact
 ) -> None:
@@ -426,7 +423,7 @@ def answer_real(
             scores[c] += activations[j] * classifier[j, c]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def learn_real(
     samples: Exact,
     labels: Integers,

@@ -70,7 +70,7 @@ def test_digits_from_end_to_end(tmp_path: Path) -> None:
     assert last["accuracy"]["readout"] > 0.9
     assert last["unchanged_everywhere"] <= min(last["unchanged"].values())
     assert 0.2 < last["unchanged"]["layer0"] < 0.9
-    for line, epoch in zip(result.output.splitlines()[1:], epochs, strict=True):
+    for line, epoch in zip(result.stdout.splitlines()[1:], epochs, strict=True):
         assert f"epoch {epoch['epoch']}" in line
         assert f"readout {epoch['accuracy']['readout']:.2%}" in line
         assert f"weight: {epoch['unchanged_everywhere']:.1%}" in line
