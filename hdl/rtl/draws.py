@@ -5,7 +5,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.random import XORSHIFT
-from hdl.rtl.ports import IN_BLOCKS
+from hdl.rtl.ports import IN_BLOCKS, memory_depth
 
 STATE_BITS = 32
 
@@ -124,7 +124,10 @@ class Rom(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.rom = rom = memory.Memory(
-            shape=unsigned(len(self.draw)), depth=self.depth, init=self._contents(), attrs=IN_BLOCKS
+            shape=unsigned(len(self.draw)),
+            depth=memory_depth(self.depth),
+            init=self._contents(),
+            attrs=IN_BLOCKS,
         )
         read = rom.read_port()
         number, following = Signal(range(self.depth)), Signal(range(self.depth))

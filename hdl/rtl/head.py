@@ -12,7 +12,7 @@ from hdl.rtl.collector import Collector
 from hdl.rtl.draws import Generator, Rom
 from hdl.rtl.error import local_error
 from hdl.rtl.gradient import ReadoutGradient, draw_bits, local_gradient
-from hdl.rtl.ports import IN_BLOCKS, tag_layout
+from hdl.rtl.ports import IN_BLOCKS, memory_depth, tag_layout
 from hdl.rtl.score_walk import ScoreWalk
 
 
@@ -194,7 +194,7 @@ class HiddenHead(Head):
     def _remember_active(self, m, gradient, unit, write_now):
         """Which units had h > 0, until their gradient asks for it in the next sweep."""
         m.submodules.active = active = memory.Memory(
-            shape=1, depth=self.padded_units, init=[], attrs=IN_BLOCKS
+            shape=1, depth=memory_depth(self.padded_units), init=[], attrs=IN_BLOCKS
         )
         write, read = active.write_port(), active.read_port()
         m.d.comb += [

@@ -63,6 +63,14 @@ def core_signature(answer: DenseFormat) -> wiring.Signature:
     )
 
 
+def memory_depth(words: int) -> int:
+    """Depth of a memory of so many words, at least 2.
+
+    The address of a single word would have no bits, and simulators differ in what that reads.
+    """
+    return max(2, words)
+
+
 IN_BLOCKS = {"ram_style": "block"}
 """Attribute of memories that the memory map has given blocks; tools would build small ones out of
 flip-flops."""

@@ -9,7 +9,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS
-from hdl.rtl.ports import IN_BLOCKS, SAMPLE
+from hdl.rtl.ports import IN_BLOCKS, SAMPLE, memory_depth
 
 
 class SampleBuffer(wiring.Component):
@@ -118,7 +118,7 @@ class SampleBuffer(wiring.Component):
         for page in range(self.pages):
             m.submodules[f"page{page}"] = ram = memory.Memory(
                 shape=unsigned(ACTIVATION_BITS * self.simd),
-                depth=self.depth,
+                depth=memory_depth(self.depth),
                 init=self._init(),
                 attrs=IN_BLOCKS,
             )

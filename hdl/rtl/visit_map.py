@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.stages import CHUNK, chunks_of
-from hdl.rtl.ports import IN_BLOCKS
+from hdl.rtl.ports import IN_BLOCKS, memory_depth
 
 
 def chunk_entry(chunks: int) -> data.StructLayout:
@@ -76,7 +76,7 @@ class VisitMap(wiring.Component):
 
         # Second stage: the same chunk of the sample before; its flags give way to this sample's.
         m.submodules.flags = flags = memory.Memory(
-            shape=CHUNK, depth=max(2, self.chunks), init=[], attrs=IN_BLOCKS
+            shape=CHUNK, depth=memory_depth(self.chunks), init=[], attrs=IN_BLOCKS
         )
         write_flags, read_flags = flags.write_port(), flags.read_port()
         m.d.comb += [

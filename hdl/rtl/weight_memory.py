@@ -4,7 +4,7 @@ from amaranth import Module, Mux, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS
+from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, memory_depth
 
 
 class WeightMemory(wiring.Component):
@@ -67,7 +67,7 @@ class WeightMemory(wiring.Component):
         for start in range(0, len(written), width):
             ram = memory.Memory(
                 shape=unsigned(width),
-                depth=self.depth,
+                depth=memory_depth(self.depth),
                 init=[],
                 attrs=IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS,
             )

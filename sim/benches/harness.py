@@ -53,7 +53,7 @@ class Group(wiring.Component):
         return m
 
 
-class _Recorder:
+class Recorder:
     """Stands for a platform and notes every memory that a component makes."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Watched(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        recorder = _Recorder()
+        recorder = Recorder()
         m.submodules.component = Fragment.get(self.component, recorder)
         self.memories = recorder.memories
         for port in self.component.signature.members:
