@@ -156,7 +156,7 @@ def stages_left(
     left = [(first, range(reached.epoch + 1, epochs + 1))]
     left += [(name, range(1, epochs + 1)) for name in later]
     if not any(numbers for _, numbers in left):
-        rule = f"{first}, the last layer, has had its {reached.epoch} epochs already"
+        rule = f"{first}, the last layer, has had {reached.epoch} already"
         remedy = "Allow each layer more, or go on without --layer-by-layer"
         raise SpecError(f"--epochs {epochs} --layer-by-layer", rule, remedy)
     return left

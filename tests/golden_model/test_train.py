@@ -232,7 +232,7 @@ def test_epoch_numbers_go_on_and_an_end_is_said(tmp_path: Path) -> None:
     assert "epoch 1 of readout" in output
     result = command(*by_layer)
     assert result.exit_code == 2
-    assert "readout, the last layer, has had its 1 epochs already" in result.output
+    assert "readout, the last layer, has had 1 already" in result.output
 
 
 def test_all_at_once_changes_every_layer_and_repeats(
