@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from golden_model import rule
 from golden_model.draws import Dither, classifier, initial_weights
 from golden_model.rule import Exact
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.formats import DenseFormat, ReadoutFormat
 from golden_model.spec.learner import Weights, check_weights
 from golden_model.spec.network import Rounding, check_range
@@ -258,7 +258,7 @@ class DenseLayer:
             value = self._registers[Counter.SAMPLES] - self._registers[Counter.UPDATES]
         else:
             value = self._registers[number]
-        return value & 0xFFFFFFFF
+        return value & COUNTER_MASK
 
 
 class ReadoutLayer(DenseLayer):

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
-from golden_model.spec.learner import Learner
+from golden_model.spec.learner import Learner, Miscounted
 from golden_model.variation import Variation
 
 CHUNK = 100
@@ -113,6 +113,11 @@ def train(
         from its start; else all at once.
     advance
         Told of every few samples that were learnt.
+
+    Raises
+    ------
+    Miscounted
+        If after an epoch a layer has not counted the samples that were sent.
     """
     layers, seen = learner.formats.layers, reached.seen
     for stage, numbers in stages_left(learner.formats, epochs, reached, layer_by_layer):
@@ -123,7 +128,9 @@ def train(
             before, start = _updates(learner), time.perf_counter()
             order = shuffled(learner.formats, len(data.x_train), seen)
             variation = Variation.of_epoch(learner.formats.network, len(order), seen)
+            counted = _counted(learner)
             _one_epoch(learner, data, order, variation, advance)
+            _check_counted(learner, counted, len(order))
             seconds = time.perf_counter() - start
             seen += 1
             yield EpochReport(
@@ -228,10 +235,22 @@ def _updates(learner: Learner) -> NDArray[np.int64]:
     return np.array(counts + ([learner.changed] if isinstance(learner, CountsChanged) else []))
 
 
+def _counted(learner: Learner) -> list[int]:
+    return [learner.read_register(layer.index, Counter.SAMPLES) for layer in learner.formats.layers]
+
+
+def _check_counted(learner: Learner, before: list[int], samples: int) -> None:
+    """Raise :class:`Miscounted` unless every layer has counted the samples that were sent."""
+    layers = learner.formats.layers
+    for layer, start, found in zip(layers, before, _counted(learner), strict=True):
+        if (found - start) & COUNTER_MASK != samples:
+            raise Miscounted(layer.name, found, start + samples)
+
+
 def _unchanged(learner: Learner, samples: int, before: NDArray[np.int64]) -> Unchanged:
     layers = learner.formats.layers
     # Counters wrap at 32 bits, and so does this difference.
-    shares = 1 - ((_updates(learner) - before) & 0xFFFFFFFF) / samples
+    shares = 1 - ((_updates(learner) - before) & COUNTER_MASK) / samples
     everywhere = float(shares[-1]) if len(shares) > len(layers) else None
     by_layer = _by_layer(layers, shares[: len(layers)])
     return {"unchanged": by_layer, "unchanged_everywhere": everywhere}

@@ -17,6 +17,10 @@ class Register(IntEnum):
     stochastic rounding any state, from which the stream goes on; 0 otherwise."""
 
 
+COUNTER_MASK = 0xFFFFFFFF
+"""Of a counter's value, and of a difference of two: both wrap."""
+
+
 class Counter(IntEnum):
     """Of samples. Readable; unsigned, 32 bits, wrapping. A reset of the chip clears them."""
 

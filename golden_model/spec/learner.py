@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.spec.control import Counter, Register
+from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.network import check_range
@@ -29,6 +29,10 @@ def check_weights(layer: LayerFormat, weights: NDArray[np.generic]) -> None:
         check_range(f"a weight of {layer.name}", extreme, range(-limit, limit))
 
 
+UNKNOWN = -1
+"""The class of a sample that was learnt while its answer was lost on the way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a network answers to one sample.
@@ -36,13 +40,32 @@ class Result:
     Members
     -------
     predicted
-        The class: highest score, lowest class on a tie.
+        The class: highest score, lowest class on a tie; or UNKNOWN.
     scores
-        Raw scores of the answering layer, shape ``[classes]``.
+        Raw scores of the answering layer, shape ``[classes]``; all 0 if they are not known.
     """
 
     predicted: int
     scores: NDArray[np.int64]
+
+
+class Miscounted(Exception):
+    """A layer has counted other samples than were sent: its weights are not what they should be.
+
+    Parameters
+    ----------
+    layer
+        Its name.
+    counted, sent
+        Values of the counter SAMPLES: found, and due.
+    """
+
+    def __init__(self, layer: str, counted: int, sent: int) -> None:
+        super().__init__(
+            f"{layer} has counted {counted} samples where {sent & COUNTER_MASK} is right: the chip "
+            "was reset meanwhile, or another program sends it samples. Start from the weights that "
+            "were saved last"
+        )
 
 
 class Learner(Protocol):
