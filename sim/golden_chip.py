@@ -1,10 +1,13 @@
 """A chip that speaks the frames with the golden engine behind it: a transport without hardware."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 
+from boards.host.line import OVERHEAD
 from boards.host.protocol import (
+    HEADER,
     REGISTER,
     VALUE,
     WEIGHTS,
@@ -20,10 +23,17 @@ from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.frames import REPLY, SYNC, WRITE_WEIGHTS_MAX, FrameError, Opcode
+from golden_model.spec.frames import (
+    REPLY,
+    SYNC,
+    TIMEOUT_MS,
+    WRITE_WEIGHTS_MAX,
+    FrameError,
+    Opcode,
+)
 
-OVERHEAD = 6
-"""Bytes of a frame besides its payload."""
+POLL = 0.001
+"""Seconds of a poll, far fewer than TIMEOUT_MS, and enough for QUIET_POLLS to exceed it."""
 
 
 class _Refusal(Exception):
@@ -31,8 +41,12 @@ class _Refusal(Exception):
         self.error = error
 
 
+def _refusal(error: FrameError, opcode: int, tag: int) -> bytes:
+    return encode(Frame(opcode=Opcode.ERROR, tag=tag, payload=bytes([error, opcode])))
+
+
 class GoldenChip:
-    """Answers frames as :mod:`golden_model.spec.frames` says; silence never ends a frame here.
+    """Answers frames as :mod:`golden_model.spec.frames` says.
 
     It has no clocks: `Activity` is not among its counters.
 
@@ -40,37 +54,60 @@ class GoldenChip:
     ----------
     formats
         The network.
+    now
+        Seconds since some start: whoever writes or reads finds that so much time has passed.
     """
 
-    def __init__(self, formats: FormattedNetwork) -> None:
+    def __init__(
+        self, formats: FormattedNetwork, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.formats = formats
         self.engine = GoldenEngine(formats)
+        self._now = now
+        self._heard = now()
+        self._skipping = False  # until the line is silent
         self._request = b""
         self._reply = b""
 
     def write(self, content: bytes) -> int:
         """Take bytes from the host."""
-        self._request += content
-        while frame := self._next_frame():
-            self._reply += frame
+        self._pass_time()
+        self._heard = self._now()
+        if not self._skipping:
+            self._request += content
+            while frame := self._next_frame():
+                self._reply += frame
         return len(content)
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes of what has been answered."""
+        self._pass_time()
         content, self._reply = self._reply[:size], self._reply[size:]
         return content
 
     def poll(self) -> bytes:
-        """All that has been answered."""
+        """All that has been answered; time passes where nothing but silence can help."""
+        if self._request or self._skipping:
+            time.sleep(POLL)
+        self._pass_time()
         return self.read(len(self._reply))
+
+    def _pass_time(self) -> None:
+        """What a silence has ended since the last byte."""
+        if self._now() - self._heard < TIMEOUT_MS / 1000:
+            return
+        if self._request:
+            opcode, tag = self._request[1:3].ljust(2, b"\0")
+            self._reply += _refusal(FrameError.TIMEOUT, opcode, tag)
+        self._request, self._skipping = b"", False
 
     def _next_frame(self) -> bytes:
         """Reply to the first frame received, empty if there is no whole one."""
         start = self._request.find(SYNC)
         self._request = self._request[start:] if start >= 0 else b""
-        if len(self._request) < 4:
+        if len(self._request) < 1 + HEADER.size:
             return b""
-        opcode, length = self._request[1], int.from_bytes(self._request[2:4], "little")
+        opcode, tag, length = HEADER.unpack_from(self._request, 1)
         try:
             self._check_header(opcode, length)
             frame = self._request[: OVERHEAD + length]
@@ -79,13 +116,13 @@ class GoldenChip:
             self._request = self._request[OVERHEAD + length :]
             if checksum(frame[1:-2]) != int.from_bytes(frame[-2:], "little"):
                 raise _Refusal(FrameError.CRC)
-            payload = self._serve(Opcode(opcode), frame[4:-2])
-            return encode(Frame(opcode=opcode | REPLY, payload=payload))
+            payload = self._serve(Opcode(opcode), frame[1 + HEADER.size : -2])
+            return encode(Frame(opcode=opcode | REPLY, tag=tag, payload=payload))
         except _Refusal as refusal:
-            return encode(Frame(opcode=Opcode.ERROR, payload=bytes([refusal.error, opcode])))
+            return _refusal(refusal.error, opcode, tag)
 
     def _check_header(self, opcode: int, length: int) -> None:
-        """After a bad header all that has come is dropped."""
+        """After a bad header all that comes is dropped, until nothing does."""
         inputs = self.formats.network.inputs
         lengths = {
             Opcode.INFER: range(inputs, inputs + 1),
@@ -96,10 +133,10 @@ class GoldenChip:
             Opcode.WRITE_REGISTER: range(6, 7),
         }
         if opcode not in {*Opcode} - {Opcode.ERROR}:
-            self._request = b""
+            self._request, self._skipping = b"", True
             raise _Refusal(FrameError.OPCODE)
         if length not in lengths.get(Opcode(opcode), range(1)):
-            self._request = b""
+            self._request, self._skipping = b"", True
             raise _Refusal(FrameError.LENGTH)
 
     def _serve(self, opcode: Opcode, payload: bytes) -> bytes:

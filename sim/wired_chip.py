@@ -16,7 +16,7 @@ CLOCK_HZ = DIVISOR_MIN * BAUD
 STEP = 500
 """Clocks between two looks at what came back."""
 PATIENCE = 20_000_000
-"""Clocks without a byte after which a reader gives up."""
+"""Clocks without a byte after which a reader gives up; a transport's patience."""
 MANY = 2**31
 """Bytes that a sink waits for: more than ever come between two requests."""
 
@@ -63,6 +63,8 @@ class WiredChip:
         The last stage of the flow.
     """
 
+    patience = PATIENCE / CLOCK_HZ
+
     def __init__(self, schedule: ScheduledNetwork) -> None:
         self.simulation = Simulation(ChipOnWire(schedule))
         self._sink: Agent | None = None
@@ -88,6 +90,15 @@ class WiredChip:
         self._collect()
         content, self._received = self._received[:size], self._received[size:]
         return content
+
+    def flush(self) -> None:
+        """Forget what has come back and was not read."""
+        self._collect()
+        self._received = b""
+
+    def now(self) -> float:
+        """Seconds that have passed in the simulation."""
+        return self.simulation.clocks / CLOCK_HZ
 
     def poll(self) -> bytes:
         """What has come back after some more clocks."""

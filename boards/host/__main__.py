@@ -3,12 +3,12 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-import serial
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +21,7 @@ from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import FrameError
+from golden_model.spec.learner import Miscounted
 from golden_model.spec.toml import load_network
 from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
@@ -47,13 +48,14 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     def run(port: str, network: str, baud: int, **options: Any) -> None:
         try:
             formats = infer_formats(load_network(network))
-            with open_port(port, baud, formats) as transport:
+            with closing(open_port(port, baud, formats)) as transport:
                 command(Board(transport, formats), **options)
         except SpecError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
-        except (LinkError, serial.SerialException) as error:
-            click.echo(f"Error: {error}.", err=True)
+        except (LinkError, Miscounted) as error:
+            end = "" if str(error).endswith("?") else "."
+            click.echo(f"Error: {error}{end}", err=True)
             sys.exit(1)
 
     return main.command()(run)

@@ -1,57 +1,38 @@
 """A board on a wire as a Learner."""
 
-from typing import Protocol
-
 import numpy as np
 
+from boards.host.line import READ_WEIGHTS_MAX, Line, Transport, longest_reply
 from boards.host.protocol import (
+    INFO,
     REGISTER,
     VALUE,
     WEIGHTS,
     BadReply,
-    Frame,
+    Damaged,
     Info,
     LinkError,
     NoAnswer,
-    Refused,
     decode_result,
     decode_weights,
-    encode,
     encode_weights,
-    read_reply,
+    other_version,
 )
-from golden_model.spec.control import Activity, Counter, Register
-from golden_model.spec.errors import SpecError
+from golden_model.spec.control import COUNTER_MASK, Activity, Counter, Register
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.frames import WRITE_WEIGHTS_MAX, FrameError, Opcode
-from golden_model.spec.learner import Result, Sample, Weights
+from golden_model.spec.frames import VERSION, WRITE_WEIGHTS_MAX, Opcode
+from golden_model.spec.learner import UNKNOWN, Miscounted, Result, Sample, Weights, check_weights
 
-TRIES = 3
-READ_WEIGHTS_MAX = 1024
-"""Weights asked for at once: a damaged reply costs no more than these."""
-
-REPEATABLE = frozenset(Opcode) - {Opcode.TRAIN}
-"""What may be sent again when nobody knows whether it was served. Reads change nothing; writes and
-RESET leave the same state when served twice; INFER changes no weight (the counter of samples counts
-it again). TRAIN would learn a sample twice."""
-
-DAMAGED = (FrameError.CRC, FrameError.OPCODE, FrameError.LENGTH, FrameError.TIMEOUT)
-"""Refusals that tell of a damaged request. It was not served: to send it again is always safe."""
-
-
-class Transport(Protocol):
-    """Bytes both ways; ``serial.Serial`` with a timeout is one."""
-
-    def write(self, content: bytes, /) -> object:
-        """Send all of it."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; fewer, or none, if they do not come in time. The time allowed must
-        exceed TIMEOUT_MS and the longest that the chip works on a request."""
+TRIES = 5
 
 
 class Board:
     """A :class:`~golden_model.spec.learner.Learner` at the far end of a transport.
+
+    A request that was damaged, or whose reply was, is sent again: reads change nothing, and writes
+    and RESET leave the same state when they are served twice. A sample must not be learnt twice;
+    what the chip has counted tells whether it was. It is learnt exactly once, then, though its
+    answer may be lost on the way.
 
     Parameters
     ----------
@@ -64,12 +45,15 @@ class Board:
     ------
     LinkError
         Here and from every method, if there is no usable answer, or another network answers.
+    Miscounted
+        From :meth:`send`, if the chip has counted other samples than it was sent.
     """
 
     def __init__(self, transport: Transport, formats: FormattedNetwork) -> None:
         self.formats = formats
-        self._transport = transport
+        self._line = Line(transport, longest_reply(formats))
         self._results: list[Result] = []
+        self._count: int | None = None  # of samples, by the chip; not known before it is asked
         self.retries = 0
         """Requests sent again so far."""
         self.check_network()
@@ -77,8 +61,8 @@ class Board:
     def info(self) -> Info:
         """What the chip says of itself."""
         payload = self._request(Opcode.INFO)
-        if len(payload) != len(Info.expected(self.formats).encode()):
-            raise BadReply(f"INFO has {len(payload)} bytes: the chip is of another version")
+        if payload[:1] != bytes([VERSION]) or len(payload) != INFO.size:
+            raise LinkError(other_version(*payload[:1]))
         return Info.decode(payload)
 
     def check_network(self) -> None:
@@ -90,22 +74,29 @@ class Board:
         raise LinkError(
             f"the chip does not hold the network {name!r}: it has {found.inputs} inputs, "
             f"{found.layers} layers, {found.classes} classes, fingerprint {found.fingerprint:08x}, "
-            f"frames of version {found.version}; {name!r} has {wanted.inputs}, {wanted.layers}, "
-            f"{wanted.classes}, {wanted.fingerprint:08x}, version {wanted.version}. "
+            f"while {name!r} has {wanted.inputs}, {wanted.layers}, {wanted.classes}, "
+            f"{wanted.fingerprint:08x}. "
             "Name the network that was built, or build and load this one"
         )
 
     def send(self, sample: Sample, label: int | None = None) -> None:
-        """Have a sample of shape ``[inputs]`` answered and, with a label, learnt."""
+        """Have a sample of shape ``[inputs]`` answered and, with a label, learnt exactly once.
+
+        Where the answer to a labelled sample is lost on the way, the result is `UNKNOWN`.
+        """
         network = self.formats.network
         if sample.shape != (network.inputs,) or sample.dtype != np.uint8:
             found = f"{sample.dtype} of shape {sample.shape}"
             raise ValueError(f"a sample is uint8 of shape ({network.inputs},), not {found}")
         if label is None:
-            payload = self._request(Opcode.INFER, sample.tobytes())
+            payload = self._sample(Opcode.INFER, sample.tobytes())
         else:
-            payload = self._request(Opcode.TRAIN, bytes([label]) + sample.tobytes())
-        self._results.append(decode_result(payload, network.classes))
+            payload = self._sample(Opcode.TRAIN, bytes([label]) + sample.tobytes())
+        if payload is None:
+            lost = np.zeros(network.classes, np.int64)
+            self._results.append(Result(predicted=UNKNOWN, scores=lost))
+        else:
+            self._results.append(decode_result(payload, network.classes))
 
     def results(self) -> list[Result]:
         """Results of all samples sent since the last call, in order."""
@@ -130,14 +121,7 @@ class Board:
     def write_weights(self, layer: int, weights: Weights) -> None:
         """Replace a layer's weights; :class:`SpecError` for a wrong shape or range."""
         format = self.formats.layers[layer]
-        if weights.shape != (format.units, format.fan_in):
-            rule = f"{format.name} has weights of shape {(format.units, format.fan_in)}"
-            raise SpecError(f"weights of shape {weights.shape}", rule, "Write weights of this net")
-        limit = 1 << (format.weight_bits - 1)
-        if weights.min() < -limit or weights.max() >= limit:
-            value = f"weights from {weights.min()} to {weights.max()}"
-            rule = f"{format.name} has {format.weight_bits} bits"
-            raise SpecError(value, rule, f"Keep them within {-limit} to {limit - 1}")
+        check_weights(format, weights)
         for unit, row in enumerate(weights):
             for first in range(0, format.fan_in, WRITE_WEIGHTS_MAX):
                 part = row[first : first + WRITE_WEIGHTS_MAX]
@@ -158,28 +142,42 @@ class Board:
     def reset(self) -> None:
         """Back to the initial weights, the described registers and counters of zero."""
         self._request(Opcode.RESET)
+        self._count = None
 
     def _request(self, opcode: Opcode, payload: bytes = b"") -> bytes:
-        """Payload of the reply; damaged requests and, where harmless, lost replies are repeated."""
-        frame = encode(Frame(opcode=opcode, payload=payload))
+        """Payload of the reply; a request that may be served twice is sent until one comes."""
         for left in reversed(range(TRIES)):
-            self._transport.write(frame)
             try:
-                return read_reply(self._transport.read, opcode)
-            except Refused as error:
-                if error.error not in DAMAGED or not left:
-                    raise
-            except (NoAnswer, BadReply) as error:
-                if opcode not in REPEATABLE:
-                    text = f"{error}. Whether the sample was learnt is not known: reset the chip"
-                    raise type(error)(text) from error
+                return self._line.ask(opcode, payload)
+            except (Damaged, NoAnswer, BadReply):
                 if not left:
                     raise
             self.retries += 1
-            self._settle()
+            self._line.settle()
         raise AssertionError("the last try returns or raises")
 
-    def _settle(self) -> None:
-        """Stay silent until the line is: then both ends wait for a new frame."""
-        while self._transport.read(256):
-            pass
+    def _sample(self, opcode: Opcode, payload: bytes) -> bytes | None:
+        """Payload of the reply to a sample, None if it was learnt while the reply was lost."""
+        if self._count is None:
+            self._count = self._counted()
+        for left in reversed(range(TRIES)):
+            before, after = self._count, (self._count + 1) & COUNTER_MASK
+            try:
+                reply = self._line.ask(opcode, payload)
+            except (Damaged, NoAnswer, BadReply):
+                self._line.settle()
+                self._count = self._counted()
+                if self._count not in (before, after):
+                    raise Miscounted(self.formats.layers[0].name, self._count, after) from None
+                if self._count == after and opcode is Opcode.TRAIN:
+                    return None
+                if not left:
+                    raise
+            else:
+                self._count = after
+                return reply
+            self.retries += 1
+        raise AssertionError("the last try returns or raises")
+
+    def _counted(self) -> int:
+        return self.read_register(0, Counter.SAMPLES)

@@ -11,8 +11,8 @@ from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import CRC_INITIAL, REPLY, SYNC, VERSION, FrameError, Opcode
 from golden_model.spec.learner import Result
 
-HEADER = struct.Struct("<BH")
-"""Opcode and length, what follows SYNC."""
+HEADER = struct.Struct("<BBH")
+"""Opcode, tag and length, what follows SYNC."""
 CRC = struct.Struct("<H")
 INFO = struct.Struct("<BBHHI")
 WEIGHTS = struct.Struct("<BHH")
@@ -20,8 +20,13 @@ WEIGHTS = struct.Struct("<BHH")
 REGISTER = struct.Struct("<BB")
 VALUE = struct.Struct("<I")
 
+ERROR_BYTES = 2
+"""Payload of an ERROR: why, and the request's opcode."""
+OLD_REFUSAL = (Opcode.ERROR, ERROR_BYTES, FrameError.LENGTH << 8)
+"""Header, read as one of today, of the refusal with which a chip of version 1 answers INFO."""
+
 Read = Callable[[int], bytes]
-"""Reads up to that many bytes; fewer when they stop coming."""
+"""Reads that many bytes, or raises :class:`LinkError`."""
 
 
 class LinkError(Exception):
@@ -42,19 +47,21 @@ class Refused(LinkError):
     Members
     -------
     error
-        Why.
-    opcode
-        Of the request, as the chip received it.
+        Why, a :class:`FrameError`.
     """
 
-    def __init__(self, error: int, opcode: int) -> None:
-        self.error, self.opcode = error, opcode
+    def __init__(self, error: int, opcode: Opcode) -> None:
+        self.error = error
         names = {int(item): item.name for item in FrameError}
-        asked = {int(item): item.name for item in Opcode}
-        super().__init__(
-            f"the chip refused {asked.get(opcode, f'opcode {opcode:#04x}')}: "
-            f"{names.get(error, f'error {error}')}"
-        )
+        super().__init__(f"the chip refused {opcode.name}: {names.get(error, f'error {error}')}")
+
+
+class Damaged(Refused):
+    """The request arrived damaged, so it was not served."""
+
+
+DAMAGES = (FrameError.CRC, FrameError.OPCODE, FrameError.LENGTH, FrameError.TIMEOUT)
+"""Refusals that only damage can cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,7 @@ class Frame:
     """A frame in either direction; `opcode` as it goes over the wire."""
 
     opcode: int
+    tag: int
     payload: bytes = b""
 
 
@@ -100,53 +108,70 @@ class Info:
 
 
 def checksum(content: bytes) -> int:
-    """CRC-16/IBM-3740 of opcode, length and payload."""
+    """CRC-16/IBM-3740 of opcode, tag, length and payload."""
     return binascii.crc_hqx(content, CRC_INITIAL)
 
 
 def encode(frame: Frame) -> bytes:
     """A frame as it goes over the wire."""
-    content = HEADER.pack(frame.opcode, len(frame.payload)) + frame.payload
+    content = HEADER.pack(frame.opcode, frame.tag, len(frame.payload)) + frame.payload
     return bytes([SYNC]) + content + CRC.pack(checksum(content))
 
 
-def read_frame(read: Read) -> Frame:
+def read_frame(read: Read, longest: int = 0xFFFF) -> Frame:
     """The next frame; bytes before its SYNC are skipped.
 
+    Parameters
+    ----------
+    longest
+        Bytes of the longest payload: what announces more is no frame.
+
     Raises
     ------
-    NoAnswer
-        If bytes stop coming.
     BadReply
-        If the check does not hold.
+        If it is no frame, or its check does not hold.
+    LinkError
+        As `read` does.
     """
-    while _exactly(read, 1)[0] != SYNC:
+    while read(1)[0] != SYNC:
         pass
-    header = _exactly(read, HEADER.size)
-    opcode, length = HEADER.unpack(header)
-    payload = _exactly(read, length)
-    (crc,) = CRC.unpack(_exactly(read, CRC.size))
+    header = read(HEADER.size)
+    opcode, tag, length = fields = HEADER.unpack(header)
+    if fields == OLD_REFUSAL:
+        raise BadReply(other_version(1))
+    if length > longest:
+        raise BadReply(f"a reply arrived damaged: it announces {length} bytes")
+    payload = read(length)
+    (crc,) = CRC.unpack(read(CRC.size))
     if crc != checksum(header + payload):
         raise BadReply("a reply arrived damaged: its CRC does not hold; is the baud rate right?")
-    return Frame(opcode=opcode, payload=payload)
+    return Frame(opcode=opcode, tag=tag, payload=payload)
 
 
-def read_reply(read: Read, opcode: Opcode) -> bytes:
-    """Payload of the reply to a request.
+def reply_payload(frame: Frame, opcode: Opcode) -> bytes:
+    """What a reply to a request carries.
 
     Raises
     ------
-    Refused
-        If the chip answers ERROR.
-    NoAnswer, BadReply
-        As :func:`read_frame`, or if the reply is to another request.
+    Refused, Damaged
+        If the chip refuses that very request.
+    BadReply
+        If the reply is to another one.
     """
-    frame = read_frame(read)
-    if frame.opcode == Opcode.ERROR and len(frame.payload) == 2:
-        raise Refused(*frame.payload)
+    if frame.opcode == Opcode.ERROR and frame.payload[1:] == bytes([opcode]):
+        error = frame.payload[0]
+        raise (Damaged if error in DAMAGES else Refused)(error, opcode)
     if frame.opcode != opcode | REPLY:
         raise BadReply(f"a reply to {opcode.name} came with opcode {frame.opcode:#04x}")
     return frame.payload
+
+
+def other_version(version: int) -> str:
+    """What to say of a chip whose frames are of another version."""
+    return (
+        f"the chip speaks frames of version {version}, this program version {VERSION}: "
+        "build and load the bitstream again, or use the program that it was built with"
+    )
 
 
 def decode_result(payload: bytes, classes: int) -> Result:
@@ -171,17 +196,3 @@ def encode_weights(weights: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.i
 def decode_weights(payload: bytes) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """Weights of one row, shape ``[count]``."""
     return np.frombuffer(payload, "<i2").astype(np.int32)
-
-
-def _exactly(read: Read, count: int) -> bytes:
-    content = b""
-    while len(content) < count:
-        more = read(count - len(content))
-        if not more:
-            raise NoAnswer(
-                f"the reply broke off after {len(content)} of {count} bytes"
-                if content
-                else "no answer: is the board programmed, and are port and baud rate right?"
-            )
-        content += more
-    return content

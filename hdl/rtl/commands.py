@@ -97,6 +97,7 @@ class Commands(wiring.Component):
             reply.opcode.eq(self.request.payload.opcode),
             reply.error.eq(error),
             self.header.payload.opcode.eq(self.request.payload.opcode),
+            self.header.payload.tag.eq(self.request.payload.tag),
             self.header.payload.refused.eq(error != 0),
             self.header.payload.length.eq(reply.length),
             self.header.payload.empty.eq(reply.empty),

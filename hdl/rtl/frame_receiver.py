@@ -11,8 +11,9 @@ from hdl.rtl.frame_crc import CRC_USER
 from hdl.rtl.header_check import HeaderCheck
 from hdl.rtl.request_buffer import PAYLOAD, RequestBuffer
 
-REQUEST = data.StructLayout({"opcode": 8, "error": 3, "length": 16})
-"""A request: `error` is a :class:`FrameError`, or 0 if the frame is whole and its check holds."""
+REQUEST = data.StructLayout({"opcode": 8, "tag": 8, "error": 3, "length": 16})
+"""A request: `error` is a :class:`FrameError`, or 0 if the frame is whole and its check holds.
+`opcode` and `tag` are 0 if they never came."""
 
 
 class SilenceTimer(wiring.Component):
@@ -119,7 +120,7 @@ class FrameReceiver(wiring.Component):
             m.d.comb += header.high.eq(fsm.ongoing("LENGTH-HIGH"))
             with m.State("HUNT"):
                 m.d.comb += [buffer.clear.eq(1), self.crc.start.eq(1)]
-                m.d.sync += [request.opcode.eq(0), request.error.eq(0)]
+                m.d.sync += [request.opcode.eq(0), request.tag.eq(0), request.error.eq(0)]
                 with m.If(take & is_sync):
                     m.next = "OPCODE"
             self._header_states(m, request, timer, buffer)
@@ -148,6 +149,10 @@ class FrameReceiver(wiring.Component):
         with self._byte(m, "OPCODE", request, timer):
             m.d.comb += self.crc.valid.eq(1)
             m.d.sync += request.opcode.eq(self.i.payload)
+            m.next = "TAG"
+        with self._byte(m, "TAG", request, timer):
+            m.d.comb += self.crc.valid.eq(1)
+            m.d.sync += request.tag.eq(self.i.payload)
             m.next = "LENGTH-LOW"
         with self._byte(m, "LENGTH-LOW", request, timer):
             m.d.comb += self.crc.valid.eq(1)

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.frames import REPLY, SYNC, Opcode
 from hdl.rtl.frame_crc import CRC_USER
 
-HEADER = data.StructLayout({"opcode": 8, "refused": 1, "length": 16, "empty": 1})
-"""What a reply starts with: the request's opcode and whether it is answered by an error, and the
-payload's length, `empty` if that is 0."""
+HEADER = data.StructLayout({"opcode": 8, "tag": 8, "refused": 1, "length": 16, "empty": 1})
+"""What a reply starts with: the request's opcode and tag, whether it is answered by an error, and
+the payload's length, `empty` if that is 0."""
 
 CONTENT = wiring.Signature(
     {
@@ -93,6 +93,8 @@ class FrameReplier(wiring.Component):
             with byte("SYNC", Const(SYNC, 8)):
                 m.next = "OPCODE"
             with byte("OPCODE", Mux(header.refused, Opcode.ERROR, header.opcode | REPLY)):
+                m.next = "TAG"
+            with byte("TAG", header.tag):
                 m.next = "LENGTH-LOW"
             with byte("LENGTH-LOW", header.length[:8]):
                 m.next = "LENGTH-HIGH"

@@ -13,7 +13,7 @@ from hdl.passes.folding import Options
 from hdl.passes.pipeline import run
 from hdl.rtl.chip import Chip
 from sim.bench import Bench, clocks, start
-from sim.benches.frame_host import Frame, FrameHost, encode
+from sim.benches.frame_host import FrameHost
 
 DIVISOR = 4
 BAUD = 10_000
@@ -133,14 +133,13 @@ async def damaged_frames(dut):
     host = await begin(dut)
     await host.sample(train=True)
     x = bytes([0] + [200] * host.formats.network.inputs)
-    frame = encode(Frame(opcode=Opcode.TRAIN, payload=x))
+    frame = host.request(Opcode.TRAIN, x)
     for content, error in (
         (frame[:-1] + bytes([frame[-1] ^ 1]), FrameError.CRC),
         (frame[:-3], FrameError.TIMEOUT),
     ):
         host.send(content)
-        refusal = Frame(opcode=Opcode.ERROR, payload=bytes([error, Opcode.TRAIN]))
-        assert await host.frame() == refusal
+        await host.refusal(error, Opcode.TRAIN, frame[2])
         await host.all_weights()
     host.send(frame[:2])
     await host.sent()
@@ -148,6 +147,5 @@ async def damaged_frames(dut):
     await clocks(dut, 30 * DIVISOR)
     dut.rx.value = 1
     await clocks(dut, DIVISOR * BAUD * TIMEOUT_MS // 1000)
-    refusal = Frame(opcode=Opcode.ERROR, payload=bytes([FrameError.TIMEOUT, Opcode.TRAIN]))
-    assert await host.frame() == refusal
+    await host.refusal(FrameError.TIMEOUT, Opcode.TRAIN, 0)  # its tag has not come
     await host.all_weights()

@@ -5,6 +5,7 @@ import random
 import numpy as np
 
 from boards.host.protocol import (
+    HEADER,
     INFO,
     REGISTER,
     VALUE,
@@ -18,7 +19,15 @@ from boards.host.protocol import (
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.frames import REPLY, SYNC, VERSION, WRITE_WEIGHTS_MAX, Opcode
+from golden_model.spec.frames import (
+    REPLY,
+    SYNC,
+    TAG_MAX,
+    VERSION,
+    WRITE_WEIGHTS_MAX,
+    FrameError,
+    Opcode,
+)
 
 
 class FrameHost:
@@ -34,6 +43,7 @@ class FrameHost:
         self.formats = formats
         self.golden = GoldenEngine(formats)
         self.chance = random.Random(5)
+        self.tag = 0
 
     def send(self, content: bytes) -> None:
         """Have bytes sent; returns at once."""
@@ -45,19 +55,31 @@ class FrameHost:
 
     async def frame(self) -> Frame:
         """The next frame from the chip, which must be whole and start with SYNC."""
-        header = await self.receive(4)
+        header = await self.receive(1 + HEADER.size)
         assert header[0] == SYNC
-        rest = await self.receive(int.from_bytes(header[2:], "little") + 2)
-        frame = Frame(opcode=header[1], payload=rest[:-2])
+        opcode, tag, length = HEADER.unpack(header[1:])
+        rest = await self.receive(length + 2)
+        frame = Frame(opcode=opcode, tag=tag, payload=rest[:-2])
         assert header + rest == encode(frame)
         return frame
 
+    def request(self, opcode, payload=b"") -> bytes:
+        """A request as it goes over the wire, with a tag that the last ones did not have."""
+        # Any two that follow differ in many bits, and all come round.
+        self.tag = (self.tag + 0x59) % (TAG_MAX + 1)
+        return encode(Frame(opcode=opcode, tag=self.tag, payload=payload))
+
     async def ask(self, opcode, payload=b"") -> bytes:
         """Payload of the reply to a request, which must be served."""
-        self.send(encode(Frame(opcode=opcode, payload=payload)))
+        self.send(self.request(opcode, payload))
         reply = await self.frame()
-        assert reply.opcode == opcode | REPLY, reply
+        assert (reply.opcode, reply.tag) == (opcode | REPLY, self.tag), reply
         return reply.payload
+
+    async def refusal(self, error: FrameError, opcode: int, tag: int) -> None:
+        """The next frame must be this one."""
+        expected = Frame(opcode=Opcode.ERROR, tag=tag, payload=bytes([error, opcode]))
+        assert await self.frame() == expected
 
     async def sample(self, *, train: bool) -> None:
         """A random sample, whose answer must be the golden engine's."""

@@ -1,10 +1,12 @@
 """The link's range checks against a second account of the rules, and the UART's divisor."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from amaranth.sim import Simulator
 
+from boards.host.line import OVERHEAD
 from boards.host.protocol import REGISTER, VALUE, WEIGHTS, Frame, encode
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
@@ -188,9 +190,9 @@ def test_requests_without_fields_are_good():
 def test_a_link_that_cannot_learn_refuses_to():
     link = HostLink(infer_formats(NETWORKS["one-layer"]), 10_000, learns=False)
     place = REGISTER.pack(0, Register.LEARN)
-    train = Frame(opcode=Opcode.TRAIN, payload=b"\0\7")
+    train = Frame(opcode=Opcode.TRAIN, tag=3, payload=b"\0\7")
     learn, freeze = (
-        Frame(opcode=Opcode.WRITE_REGISTER, payload=place + VALUE.pack(n)) for n in (1, 0)
+        Frame(opcode=Opcode.WRITE_REGISTER, tag=n, payload=place + VALUE.pack(n)) for n in (1, 0)
     )
 
     async def until(context, signal, value):
@@ -212,11 +214,12 @@ def test_a_link_that_cannot_learn_refuses_to():
                 await until(context, link.i.ready, link.i.ready)
                 context.set(link.i.valid, 0)
             reply = [await until(context, link.o.valid, link.o.payload)]
-            while len(reply) < 6 or len(reply) < 6 + reply[2]:
+            while len(reply) < OVERHEAD or len(reply) < OVERHEAD + reply[3]:
                 reply.append(await until(context, link.o.valid, link.o.payload))
-            expected = Frame(opcode=Opcode.ERROR, payload=bytes([FrameError.VALUE, request.opcode]))
-            if request is freeze:
-                expected = Frame(opcode=request.opcode | REPLY, payload=b"")
+            expected = replace(request, opcode=request.opcode | REPLY, payload=b"")
+            if request is not freeze:
+                why = bytes([FrameError.VALUE, request.opcode])
+                expected = replace(request, opcode=Opcode.ERROR, payload=why)
             assert bytes(reply) == encode(expected)
 
     simulator = Simulator(link)
@@ -228,7 +231,7 @@ def test_a_link_that_cannot_learn_refuses_to():
 def test_info_is_as_the_frames_say():
     network = NETWORKS["many-classes"]
     fingerprint = network.fingerprint.to_bytes(4, "little")
-    assert info_bytes(infer_formats(network)) == b"\x01\x02\x00\x01\xff\x00" + fingerprint
+    assert info_bytes(infer_formats(network)) == b"\x02\x02\x00\x01\xff\x00" + fingerprint
 
 
 @pytest.mark.parametrize(
