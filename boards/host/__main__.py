@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from boards.host.driver import Board
 from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
 from golden_model.data import Dataset, load_data, natural_data
+from golden_model.files import check_writable
 from golden_model.progress import progress_bar
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
@@ -81,7 +82,7 @@ def info(board: Board) -> None:
         f"{network.name}: {found.inputs} inputs, {found.classes} classes, {found.layers} layers, "
         f"fingerprint {found.fingerprint:08x}, frames of version {found.version}"
     )
-    _show(board, [*Register, *Counter])
+    _show(board, Register, Counter)
 
 
 @connected
@@ -91,17 +92,18 @@ def counters(board: Board) -> None:
     All counters wrap at 32 bits. "-" stands for what the far end does not count: a golden model
     has no clocks.
     """
-    _show(board, [*Activity, *Counter])
+    _show(board, Activity, Counter)
 
 
-def _show(board: Board, numbers: Sequence[Register | Counter | Activity]) -> None:
-    """A table of registers or counters, one row for each layer."""
-    table = Table("layer")
-    for number in numbers:
-        table.add_column(number.name.lower().replace("_", " "), justify="right")
-    for layer in board.formats.layers:
-        table.add_row(layer.name, *(_value(board, layer.index, number) for number in numbers))
-    CONSOLE.print(table)
+def _show(board: Board, *kinds: Iterable[Register | Counter | Activity]) -> None:
+    """A table for each kind of number, with a row for each layer: 80 columns hold the widest."""
+    for kind in kinds:
+        table = Table("layer")
+        for number in kind:
+            table.add_column(number.name.lower().replace("_", " "), justify="right")
+        for layer in board.formats.layers:
+            table.add_row(layer.name, *(_value(board, layer.index, number) for number in kind))
+        CONSOLE.print(table)
 
 
 def _value(board: Board, layer: int, number: Register | Counter | Activity) -> str:
@@ -132,15 +134,17 @@ def train(
     save: Path | None,
 ) -> None:
     """Train the chip with the loop that trains the golden model; prints accuracy per epoch."""
+    # Whatever can be wrong is found out before the chip's weights are gone.
     data = _dataset(board, data_name, data_dir)
+    saved = read_checkpoint(load, board.formats) if load else None
+    reached = saved.reached if saved else UNTRAINED
+    stages = stages_left(board.formats, epochs, reached, layer_by_layer)
+    if save:
+        check_writable(save)
     if reset:
         board.reset()
-    reached = UNTRAINED
-    if load:
-        saved = read_checkpoint(load, board.formats)
+    if saved:
         saved.restore(board)
-        reached = saved.reached
-    stages = stages_left(board.formats, epochs, reached, layer_by_layer)
     total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     with progress_bar() as progress:
         bar = progress.add_task("training", total=total)
@@ -189,6 +193,7 @@ def infer(
 )
 def read_weights(board: Board, file: Path, *, epochs: int) -> None:
     """Save the chip's weights in FILE, as golden_model.train --save does."""
+    check_writable(file)
     save_weights(file, board, Reached(epoch=epochs, seen=epochs))
 
 

@@ -34,7 +34,7 @@ def unasked(wire):
 
 
 def test_an_unasked_error_is_no_refusal():
-    """It comes behind the request, when nothing can be flushed any more; today's chips do that."""
+    """It comes behind the request, when nothing can be flushed any more."""
     wire = HarmedWire()
     board, engine = Board(wire, FORMATS), GoldenEngine(FORMATS)
     for x, label in samples(3):
