@@ -72,7 +72,7 @@ class FrameReceiver(wiring.Component):
     crc : Out(CRC_USER)
 
     A request is offered within four clocks of its last byte. After an error in the header, where a
-    frame ends is not known: all bytes are dropped until the line has been silent. About 200 cells.
+    frame ends is not known: all bytes are dropped until the line has been silent. About 220 cells.
     """
 
     def __init__(self, inputs: int, timeout: int) -> None:

@@ -45,7 +45,7 @@ class HostLink(wiring.Component):
 
     One memory of :func:`~golden_model.spec.frames.max_payload` bytes, and a small one of limits. A
     sample goes to the core at one beat every second clock as soon as its frame has been checked.
-    About 600 cells of an iCE40 with two layers of 784 and 64 inputs.
+    About 630 cells of an iCE40 with two layers of 784 and 64 inputs.
     """
 
     def __init__(self, formats: FormattedNetwork, timeout: int, learns: bool = True) -> None:

@@ -1,7 +1,7 @@
 """What a reply says: the core's answers as bytes."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
@@ -54,8 +54,8 @@ class ReplyPayload(wiring.Component):
         1 if these are none.
     o : Out(CONTENT)
 
-    `opcode` and `error` stand a clock before anything is looked at. One bit per clock, latency 0.
-    About 130 cells.
+    `opcode` and `error` stand a clock before anything is looked at. A bit in two clocks, latency 1.
+    About 140 cells.
     """
 
     def __init__(self, formats: FormattedNetwork) -> None:
@@ -90,26 +90,30 @@ class ReplyPayload(wiring.Component):
         with m.Elif(self.opcode[:OPCODE_BITS] == Opcode.TRAIN):
             m.d.sync += kind.eq(Opcode.INFER)
         word = self._shift_register(m, kind, loaded, word_end)
+        # Every kind chooses its bit, 0 if it is not asked for; a clock later they are joined.
+        bits = Signal(data.StructLayout({"word": 1, "best": 1, "refusal": 1, "info": 1}))
+        m.d.sync += bits.eq(0)
+        m.d.comb += self.o.bit.eq(bits.as_value().any())
         with m.Switch(kind):
             with m.Case(REFUSED):
-                self._refusal(m, index, last)
+                self._refusal(m, index, bits, last)
             with m.Case(Opcode.INFO):
-                self._info(m, index, last)
+                self._info(m, index, bits, last)
             with m.Case(Opcode.INFER):
-                self._scores(m, index, word, loaded, ends, last)
+                self._scores(m, index, word, loaded, bits, ends, last)
             with m.Case(Opcode.READ_WEIGHTS):
+                m.d.sync += bits.word.eq(word)
                 m.d.comb += [
                     self.length.eq(self.count * WEIGHT_BYTES),
                     self.o.valid.eq(loaded),
-                    self.o.bit.eq(word),
                     ends.eq(index[0]),
                     last.eq(ends & self.final),
                 ]
             with m.Case(Opcode.READ_REGISTER):
+                m.d.sync += bits.word.eq(word)
                 m.d.comb += [
                     self.length.eq(WORD_BYTES),
                     self.o.valid.eq(loaded),
-                    self.o.bit.eq(word),
                     ends.eq(index[:2] == WORD_BYTES - 1),
                     last.eq(ends),
                 ]
@@ -136,11 +140,11 @@ class ReplyPayload(wiring.Component):
             (self.i_weight, self.i_weight.payload, Opcode.READ_WEIGHTS),
             (self.i_register, self.i_register.payload, Opcode.READ_REGISTER),
         ):
-            mine = kind == opcode
-            load = (mine & source.valid & ~loaded).replicate(len(value))
-            after = after | (Value.cast(value).as_unsigned() & load)
+            mine, load = kind == opcode, Signal()
+            m.d.sync += load.eq(mine & source.valid & ~loaded & ~load)
+            after = after | (Value.cast(value).as_unsigned() & load.replicate(len(value)))
             m.d.comb += source.ready.eq(mine & self.o.taken & word_end)
-            with m.If(load[0]):
+            with m.If(load):
                 m.d.sync += loaded.eq(1)
         with m.If(self.o.shift | ~loaded):
             m.d.sync += word.eq(after)
@@ -148,35 +152,31 @@ class ReplyPayload(wiring.Component):
             m.d.sync += [word.eq(0), loaded.eq(0)]
         return word[0]
 
-    def _refusal(self, m, index, last) -> None:
+    def _refusal(self, m, index, bits, last) -> None:
         """The error, then the opcode."""
         content = Mux(index[0], self.opcode, self.error).bit_select(self.o.position, 1)
-        m.d.comb += [
-            self.length.eq(2),
-            self.o.valid.eq(1),
-            self.o.bit.eq(content),
-            last.eq(index[0]),
-        ]
+        m.d.sync += bits.refusal.eq(content)
+        m.d.comb += [self.length.eq(2), self.o.valid.eq(1), last.eq(index[0])]
 
-    def _info(self, m, index, last) -> None:
+    def _info(self, m, index, bits, last) -> None:
         """Bytes that are always the same."""
         content = info_bytes(self.formats)
-        bits = Const(int.from_bytes(content, "little"), 8 * len(content))
+        table = Const(int.from_bytes(content, "little"), 8 * len(content))
+        m.d.sync += bits.info.eq(table.bit_select(Cat(self.o.position, index), 1))
         m.d.comb += [
             self.length.eq(len(content)),
             self.o.valid.eq(1),
-            self.o.bit.eq(bits.bit_select(Cat(self.o.position, index), 1)),
             last.eq(index == len(content) - 1),
         ]
 
-    def _scores(self, m, index, word, loaded, ends, last) -> None:
+    def _scores(self, m, index, word, loaded, bits, ends, last) -> None:
         """Scores as 32 bits with their sign; one more byte, the class, ends the last one."""
         score = self.i_score.payload
         best = score.best.bit_select(self.o.position, 1)
+        m.d.sync += [bits.word.eq(word & ~index[2]), bits.best.eq(best & index[2])]
         m.d.comb += [
             self.length.eq(WORD_BYTES * self.formats.network.classes + 1),
             self.o.valid.eq(loaded),
-            self.o.bit.eq(Mux(index[2], best, word)),
             last.eq(index[2]),
             ends.eq(Mux(score.last, index[2], index[:2] == WORD_BYTES - 1)),
         ]

@@ -17,7 +17,7 @@ from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.frame_host import FrameHost
 from sim.benches.golden_core import GoldenCore
 
-TIMEOUT = 100
+TIMEOUT = 200
 """Clocks, more than a refusal takes to send; a real link waits TIMEOUT_MS."""
 
 NETWORKS = {
