@@ -1,11 +1,18 @@
-"""A line that loses, harms, delays, invents: each sample is learnt once, each wait has an end."""
+"""A line that loses, harms, delays and invents bytes: every sample is learnt exactly once."""
 
 import numpy as np
 import pytest
 
 from boards.host.driver import Board
-from boards.host.line import SETTLING
-from boards.host.protocol import HEADER, Frame, LinkError, checksum, encode
+from boards.host.protocol import (
+    HEADER,
+    BadReply,
+    Frame,
+    Refused,
+    encode,
+    read_frame,
+    reply_payload,
+)
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import COUNTER_MASK, Counter
@@ -48,6 +55,49 @@ def test_an_unasked_error_is_no_refusal():
     same_state(board, engine)
 
 
+@pytest.mark.parametrize("length", range(1, 7))
+def test_silence_ends_a_frame(length):
+    """With what has come of its opcode and tag; then the chip waits for a new one."""
+    wire = Wire(FORMATS)
+    request = encode(Frame(opcode=Opcode.INFO, tag=9))
+    wire.write(request[:length])
+    assert wire.incoming == b""
+    refusal = read_frame(wire.read)
+    came = (0, 0) if length == 1 else (Opcode.INFO, 0) if length == 2 else (Opcode.INFO, 9)
+    assert (refusal.opcode, refusal.tag) == (Opcode.ERROR, came[1])
+    assert refusal.payload == bytes([FrameError.TIMEOUT, came[0]])
+    wire.write(request)
+    assert read_frame(wire.read).opcode == Opcode.INFO | REPLY
+
+
+def test_silence_ends_what_is_skipped():
+    wire = Wire(FORMATS)
+    request = encode(Frame(opcode=Opcode.INFO, tag=9))
+    wire.write(bytes([SYNC]) + HEADER.pack(0x55, 3, 0))
+    assert read_frame(wire.read).payload == bytes([FrameError.OPCODE, 0x55])
+    wire.write(request)
+    assert wire.read(1) == b""
+    wire.write(request)
+    assert read_frame(wire.read).opcode == Opcode.INFO | REPLY
+
+
+def test_what_has_come_before_a_request_is_no_reply_to_it():
+    wire = HarmedWire()
+    board = Board(wire, FORMATS)
+    wire.incoming = bytes([SYNC]) * 9
+    board.read_register(0, Counter.SAMPLES)
+    assert board.retries == 0
+
+
+@pytest.mark.parametrize("error", FrameError)
+def test_a_refusal_of_another_request_is_none(error):
+    refusal = Frame(opcode=Opcode.ERROR, tag=1, payload=bytes([error, Opcode.INFER]))
+    with pytest.raises(Refused):
+        reply_payload(refusal, Opcode.INFER)
+    with pytest.raises(BadReply):
+        reply_payload(refusal, Opcode.TRAIN)
+
+
 def test_a_late_row_is_not_taken_for_the_next_one():
     wire = HarmedWire()
     board = Board(wire, FORMATS)
@@ -88,6 +138,19 @@ def test_a_sample_to_be_answered_is_sent_until_it_is(fault):
         assert np.array_equal(board.read_weights(layer), engine.read_weights(layer))
     answers = [result.predicted for result in board.results()]
     assert answers[::2] == [result.predicted for result in engine.results()][::2]
+
+
+def test_a_reset_counts_anew():
+    wire = HarmedWire()
+    board = Board(wire, FORMATS)
+    for _ in range(2):
+        for x, label in samples(3):
+            board.send(x, label)
+        board.reset()
+        wire.faults = ["", "lost"]
+    (x, label), *_ = samples(1)
+    board.send(x, label)
+    assert [board.read_register(layer, Counter.SAMPLES) for layer in LAYERS] == [1, 1, 1]
 
 
 def test_a_wrong_count_is_one_error():
@@ -156,95 +219,3 @@ def test_an_epoch_in_which_others_sent_samples_ends_in_one_error(layer):
     name = FORMATS.layers[layer].name
     with pytest.raises(Miscounted, match=f"{name} has counted 31 samples where 30 is right"):
         list(train(engine, small_set(), epochs=1, advance=meddle))
-
-
-class Talker:
-    """A port behind which somebody talks without end, whatever he is told."""
-
-    patience = 2.0
-
-    def __init__(self, says):
-        self.says, self.time = says, 0.0
-
-    def now(self):
-        return self.time
-
-    def flush(self):
-        pass
-
-    def write(self, content):
-        pass
-
-    def read(self, size):
-        self.time += 0.001 * size
-        assert self.time < 1000, "it waits for ever"
-        return bytes(next(self.says) for _ in range(size))
-
-
-def endless(content):
-    while True:
-        yield from content
-
-
-TALK = {
-    "zeros": b"\0",
-    "syncs": bytes([SYNC]),
-    "text": b"login: ",
-    "replies to others": encode(Frame(opcode=Opcode.INFO | REPLY, tag=200)),
-    "errors": encode(Frame(opcode=Opcode.ERROR, tag=0, payload=bytes([FrameError.TIMEOUT, 0]))),
-}
-
-
-@pytest.mark.parametrize("content", TALK.values(), ids=TALK)
-def test_who_talks_without_end_is_left(content):
-    talker = Talker(endless(content))
-    with pytest.raises(LinkError, match=r"bytes came in 10 s though nothing was asked: is a chip"):
-        Board(talker, FORMATS)
-    assert talker.time < (2 + SETTLING) * talker.patience
-
-
-def test_slow_talk_has_an_end_too():
-    """A byte now and then, each just in time for the next read."""
-    talker = Talker(endless(b"\0"))
-    talker.read = lambda size: (setattr(talker, "time", talker.time + 1.5), b"\0")[1]
-    with pytest.raises(LinkError, match="is a chip of Loam at this port"):
-        Board(talker, FORMATS)
-    assert talker.time < (3 + SETTLING) * talker.patience
-
-
-def old_frame(opcode, payload=b""):
-    """A frame of version 1."""
-    content = bytes([opcode]) + len(payload).to_bytes(2, "little") + payload
-    return bytes([SYNC]) + content + checksum(content).to_bytes(2, "little")
-
-
-class OldWire(Wire):
-    """A wire to a chip of version 1, which finds a tag where it expects a length."""
-
-    def write(self, content):
-        assert content[1] == Opcode.INFO
-        assert content[2], "a length of 0"
-        self.incoming += old_frame(Opcode.ERROR, bytes([FrameError.LENGTH, Opcode.INFO]))
-
-
-def test_an_older_chip_is_told():
-    with pytest.raises(
-        LinkError, match=r"frames of version 1, this program version 2: build and l"
-    ):
-        Board(OldWire(FORMATS), FORMATS)
-
-
-@pytest.mark.parametrize("info", [b"\3", b"\3" + bytes(30), b"\3" + bytes(9)])
-def test_a_newer_chip_is_told(info):
-    wire = Wire(FORMATS)
-    wire.chip._serve = lambda opcode, payload: info[: 10 + len(info)]
-    with pytest.raises(LinkError, match="frames of version 3, this program version 2"):
-        Board(wire, FORMATS)
-
-
-def test_an_older_program_is_refused_at_once():
-    """It hears an error that is cut, to its ears, and goes no further."""
-    wire = Wire(FORMATS)
-    wire.write(old_frame(Opcode.INFO))
-    assert wire.incoming[1 : 1 + HEADER.size] == HEADER.pack(Opcode.ERROR, 0, 2)
-    same_state(Board(Wire(FORMATS), FORMATS), wire.chip.engine)
