@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from boards.host.line import OVERHEAD
+from boards.host.line import OVERHEAD, WORK
 from boards.host.protocol import (
     HEADER,
     REGISTER,
@@ -46,7 +46,7 @@ def _refusal(error: FrameError, opcode: int, tag: int) -> bytes:
 
 
 class GoldenChip:
-    """Answers frames as :mod:`golden_model.spec.frames` says.
+    """A transport that answers frames as :mod:`golden_model.spec.frames` says.
 
     It has no clocks: `Activity` is not among its counters.
 
@@ -58,12 +58,14 @@ class GoldenChip:
         Seconds since some start: whoever writes or reads finds that so much time has passed.
     """
 
+    patience = WORK
+
     def __init__(
         self, formats: FormattedNetwork, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.formats = formats
         self.engine = GoldenEngine(formats)
-        self._now = now
+        self.now = now
         self._heard = now()
         self._skipping = False  # until the line is silent
         self._request = b""
@@ -72,7 +74,7 @@ class GoldenChip:
     def write(self, content: bytes) -> int:
         """Take bytes from the host."""
         self._pass_time()
-        self._heard = self._now()
+        self._heard = self.now()
         if not self._skipping:
             self._request += content
             while frame := self._next_frame():
@@ -85,6 +87,10 @@ class GoldenChip:
         content, self._reply = self._reply[:size], self._reply[size:]
         return content
 
+    def flush(self) -> None:
+        """Forget what has been answered and was not read."""
+        self._reply = b""
+
     def poll(self) -> bytes:
         """All that has been answered; time passes where nothing but silence can help."""
         if self._request or self._skipping:
@@ -94,7 +100,7 @@ class GoldenChip:
 
     def _pass_time(self) -> None:
         """What a silence has ended since the last byte."""
-        if self._now() - self._heard < TIMEOUT_MS / 1000:
+        if self.now() - self._heard < TIMEOUT_MS / 1000:
             return
         if self._request:
             opcode, tag = self._request[1:3].ljust(2, b"\0")
