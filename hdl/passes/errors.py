@@ -12,11 +12,15 @@ class DoesNotFit(Exception):
         How much is needed and how much there is, in units of `resource`.
     remedy
         What to write or do, for example the largest size that fits.
+    detail
+        What needs them and what has taken the rest, if there is something to say.
     """
 
-    def __init__(self, resource: str, needed: int, available: int, remedy: str) -> None:
+    def __init__(
+        self, resource: str, needed: int, available: int, remedy: str, detail: str = ""
+    ) -> None:
         self.resource, self.needed, self.available = resource, needed, available
-        self.remedy = remedy
-        super().__init__(
-            f"Does not fit: {needed} {resource} needed, {available} available. {remedy}."
-        )
+        self.remedy, self.detail = remedy, detail
+        numbers = f"{needed} {resource} needed, {available} available"
+        told = f" ({detail})" if detail else ""
+        super().__init__(f"Does not fit: {numbers}{told}. {remedy}.")

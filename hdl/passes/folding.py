@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from boards.budget import Budget, MemoryKind
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.formats import DenseFormat, FormattedNetwork, ReadoutFormat
+from golden_model.spec.formats import (
+    DenseFormat,
+    FormattedNetwork,
+    ReadoutFormat,
+    infer_formats,
+)
+from golden_model.spec.network import Network
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import (
@@ -16,13 +22,9 @@ from hdl.passes.estimate import (
     soft_update_cells,
     update_multipliers,
 )
-from hdl.passes.memory_map import (
-    dual_port_kind,
-    shared_memories,
-    small_memories,
-    visit_memories,
-    weights_memory,
-)
+from hdl.passes.memory_map import dual_port_kind, weights_memory
+from hdl.passes.placement import SMALLER, other_blocks, place_memories
+from hdl.passes.remedy import remedy
 from hdl.passes.stages import FoldedNetwork, Folding
 
 MAX_LANES, WIDEST = 16, 64
@@ -84,7 +86,13 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
     _check(formats, options)
     widths = [_shapes(layer, options.folding.get(layer.name)) for layer in formats.layers]
     shapes = [choice[0][0] for choice in widths]
-    foldings = _assign(formats, shapes, budget, options)
+    try:
+        foldings = _assign(formats, shapes, budget, options)
+    except DoesNotFit as error:
+        advice = _advice(formats, budget, options)
+        raise DoesNotFit(
+            error.resource, error.needed, error.available, advice, error.detail
+        ) from error
     while True:
         times = _times(formats, foldings)
         slowest = times.index(max(times))
@@ -100,6 +108,22 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
                 break
         else:
             return FoldedNetwork(formats=formats, foldings=foldings)
+
+
+def _advice(formats: FormattedNetwork, budget: Budget, options: Options) -> str:
+    """What to do where not even the narrowest folding that the options allow fits."""
+
+    def fits(network: Network) -> bool:
+        try:
+            tried = infer_formats(network)
+            _place(tried, [(1, 1)] * len(tried.layers), budget, options)
+        except (DoesNotFit, SpecError):
+            return False
+        return True
+
+    if options.folding and fits(formats.network):
+        return f"Fold {' and '.join(options.folding)} less, or leave that to the flow"
+    return remedy(formats.network, fits)
 
 
 def _attempts(
@@ -195,7 +219,20 @@ def _accumulates(layer: DenseFormat, folding: Folding, budget: Budget) -> bool:
 def _assign(
     formats: FormattedNetwork, shapes: Sequence[Shape], budget: Budget, options: Options
 ) -> tuple[Folding, ...]:
-    """Memories and multipliers for these shapes; raises :class:`DoesNotFit`."""
+    """`_place`, and spend the blocks and cells that are left."""
+    foldings, blocks = _place(formats, shapes, budget, options)
+    for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
+        foldings, blocks = _spend_rest(formats, foldings, budget, blocks, improve)
+    return tuple(_slice_weights(formats, foldings, dual_port_kind(budget), blocks))
+
+
+def _place(
+    formats: FormattedNetwork, shapes: Sequence[Shape], budget: Budget, options: Options
+) -> tuple[list[Folding], int]:
+    """Memories and multipliers for these shapes; raises :class:`DoesNotFit`.
+
+    Returns the foldings, and how many dual-port blocks are left.
+    """
     foldings = [
         Folding(
             pe=pe,
@@ -207,15 +244,14 @@ def _assign(
         )
         for pe, simd in shapes
     ]
-    foldings, blocks = _assign_memories(formats, foldings, budget)
+    foldings, blocks = place_memories(formats, foldings, budget)
     foldings = _assign_multipliers(formats, foldings, budget)
     cells = chip_cells(formats.layers, foldings, budget)
     available = int(CELL_SHARE * budget.cells)
     if cells > available:
-        raise DoesNotFit("cells", cells, available, "Take fewer units or a larger board")
-    for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
-        foldings, blocks = _spend_rest(formats, foldings, budget, blocks, improve)
-    return tuple(_slice_weights(formats, foldings, dual_port_kind(budget), blocks))
+        share = f"{100 * CELL_SHARE:.0f} % of {budget.cells}, routing needs the rest"
+        raise DoesNotFit("cells", cells, available, SMALLER, share)
+    return foldings, blocks
 
 
 def _slice_weights(
@@ -260,63 +296,12 @@ def _spend_rest(
         layer = formats.layers[times.index(max(times))]
         index = layer.index
         better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
-        needed = _blocks(layer, better[index], kind) - _blocks(layer, foldings[index], kind)
+        before, after = (other_blocks(layer, pair[index], kind) for pair in (foldings, better))
+        needed = after - before
         fits = chip_cells(formats.layers, better, budget) <= CELL_SHARE * budget.cells
         if not (fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]):
             return foldings, blocks
         foldings, blocks = better, blocks - needed
-
-
-def _blocks(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> int:
-    """Blocks of a layer's memories but its weights."""
-    memories = [*small_memories(layer, folding, kind)]
-    if folding.skip_zeros:
-        memories += visit_memories(layer, folding, kind)
-    return sum(memory.blocks for memory in memories)
-
-
-def _assign_memories(
-    formats: FormattedNetwork, foldings: list[Folding], budget: Budget
-) -> tuple[list[Folding], int]:
-    """Weights of the largest layer first, into dual-port blocks where these suffice.
-
-    Returns the foldings, and how many dual-port blocks are left.
-    """
-    left = {kind.name: kind.blocks for kind in budget.memories}
-    dual = dual_port_kind(budget)
-    left[dual.name] -= sum(memory.blocks for memory in shared_memories(formats, dual))
-    for layer, folding in zip(formats.layers, foldings, strict=True):
-        left[dual.name] -= _blocks(layer, folding, dual)
-    assigned = list(foldings)
-    kinds = sorted(budget.memories, key=lambda kind: kind.single_port)
-    for layer in sorted(formats.layers, key=lambda layer: -layer.weight_count):
-        needs = [weights_memory(layer, foldings[layer.index], kind).blocks for kind in kinds]
-        for kind, needed in zip(kinds, needs, strict=True):
-            if needed <= left[kind.name]:
-                left[kind.name] -= needed
-                assigned[layer.index] = replace(
-                    foldings[layer.index],
-                    weight_memory=kind.name,
-                    single_port=kind.single_port,
-                    slow_memory=kind.slow,
-                )
-                break
-        else:
-            raise _no_memory(layer, foldings[layer.index], kinds[-1], max(0, left[kinds[-1].name]))
-    if left[dual.name] < 0:
-        needed, remedy = dual.blocks - left[dual.name], "Take fewer units or a larger board"
-        raise DoesNotFit(dual.name, needed, dual.blocks, remedy)
-    return assigned, left[dual.name]
-
-
-def _no_memory(
-    layer: DenseFormat, folding: Folding, kind: MemoryKind, available: int
-) -> DoesNotFit:
-    needed = weights_memory(layer, folding, kind).blocks
-    words = available * kind.bits // (layer.weight_bits * folding.lanes)
-    units = max(0, words // folding.words(layer) * folding.pe)
-    remedy = f"The largest {layer.name} that fits has about {units} units; or take a larger board"
-    return DoesNotFit(kind.name, needed, available, remedy)
 
 
 def _assign_multipliers(

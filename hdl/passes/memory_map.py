@@ -107,5 +107,5 @@ def map_memories(folded: FoldedNetwork, budget: Budget) -> MappedNetwork:
     for kind in budget.memories:
         needed = sum(memory.blocks for memory in memories if memory.kind == kind.name)
         if needed > kind.blocks:
-            raise DoesNotFit(kind.name, needed, kind.blocks, "Take fewer units or a larger board")
+            raise DoesNotFit(kind.name, needed, kind.blocks, "Take a larger board")
     return MappedNetwork(formats=folded.formats, foldings=folded.foldings, memories=tuple(memories))

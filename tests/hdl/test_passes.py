@@ -269,6 +269,56 @@ def test_remedy_for_weights_is_a_size_that_fits():
         run(network(784, units + 16), ICEBREAKER)
 
 
+@pytest.mark.parametrize("board", ["icebreaker", "hx8k-b-evn", "ulx3s-85f"])
+def test_where_a_folding_is_at_fault_the_remedy_is_another_folding(board):
+    """Too many memories at a time, or too many cells: either way without a user's it fits."""
+    options = Options(folding={"layer0": (16, 16)})
+    with pytest.raises(DoesNotFit) as caught:
+        run(formats_of("digits"), BOARDS[board].budget, options)
+    assert caught.value.remedy == "Fold layer0 less, or leave that to the flow"
+
+
+def test_the_refusal_tells_what_has_taken_the_rest():
+    budget = BOARDS["hx8k-b-evn"].budget
+    with pytest.raises(DoesNotFit) as caught:
+        run(formats_of("digits"), budget, Options(folding={"layer0": (4, 4)}))
+    (kind,) = budget.memories
+    sentence, told = str(caught.value).split("the other ")
+    assert sentence.endswith("16 EBR needed, 11 available (weights of layer0; ")
+    total, takers = told.split(").")[0].split(f" of {kind.blocks}: ")
+    assert int(total) == kind.blocks - 11
+    counts = {name: int(count) for name, count in (t.rsplit(" ", 1) for t in takers.split(", "))}
+    assert counts.keys() == {"layer0", "readout", "link and registers"}
+    assert sum(counts.values()) == int(total)
+
+
+@pytest.mark.parametrize(
+    ("board", "inputs", "units", "classes", "size"),
+    [
+        ("icebreaker", 16384, [1], 2, "inputs"),
+        ("hx8k-b-evn", 16384, [1], 2, "inputs"),
+        ("ulx3s-85f", 4, [1] * 31, 2, "layers"),
+        ("hx8k-b-evn", 10, [64], 200, "units"),
+    ],
+)
+def test_the_remedy_names_the_size_that_helps(board, inputs, units, classes, size):
+    """As large as it says it fits, and no larger."""
+    budget = BOARDS[board].budget
+
+    with pytest.raises(DoesNotFit) as caught:
+        run(network(inputs, *units, classes=classes), budget)
+    words = caught.value.remedy.removesuffix("; or take a larger board").split()
+    assert words[-1] == size
+
+    def changed(to):
+        widths = {"inputs": [to, *units], "layers": [inputs, *units[:to]], "units": [inputs, to]}
+        return network(*widths[size], classes=classes)
+
+    run(changed(int(words[-2])), budget)
+    with pytest.raises(DoesNotFit):
+        run(changed(int(words[-2]) + 1), budget)
+
+
 def test_a_convolution_is_refused():
     with pytest.raises(SpecError, match="RTL is made of dense layers only"):
         run(formats_of("mnist-conv"), ICEBREAKER)
