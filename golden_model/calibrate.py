@@ -12,15 +12,13 @@ from golden_model.calibration import Calibration, calibrate
 from golden_model.data import load_data, natural_data
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
+from golden_model.spec.command import FILE, FOLDER, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Network
 from golden_model.spec.toml import BYTE_ORDER_MARK, load_network, network_text
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
-
-@click.command()
+@click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A .toml file, or a known network.")
 @click.option("--data", "data_name", help="A known data set or an .npz file.")
 @click.option("--data-dir", type=FOLDER, help="Where the data sets are, instead of LOAM_DATA.")

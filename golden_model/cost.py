@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from golden_model.spec.command import SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import (
     ACTIVATION_BITS,
@@ -113,7 +114,7 @@ def cost_rows(formats: FormattedNetwork) -> Iterable[tuple[str, ...]]:
         yield (field.name.replace("_", " "), *numbers)
 
 
-@click.command()
+@click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A known network or a .toml file.")
 def main(name: str) -> None:
     """Print what one sample costs: multiplications, words of weights and buffers, buffer sizes."""

@@ -12,18 +12,17 @@ from golden_model.data import Dataset, load_data, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
+from golden_model.spec.command import FILE, FOLDER, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from golden_model.training import ALL, EPOCHS_MAX, UNTRAINED, EpochReport, stages_left, train
 from golden_model.weight_file import read_checkpoint, save_weights
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 SEED = click.IntRange(0, 2**32 - 1)
 
 
-@click.command()
+@click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A known network or a .toml file.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
 @click.option("--data", "data_name", help="digits, mnist, fashion_mnist, random or an .npz file.")

@@ -18,6 +18,7 @@ from boards.host.serial_port import open_port
 from golden_model.data import Dataset, load_data, natural_data
 from golden_model.files import check_writable
 from golden_model.progress import progress_bar
+from golden_model.spec.command import FILE, FOLDER, SETTINGS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -28,13 +29,11 @@ from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
 from golden_model.weight_file import read_checkpoint, save_weights
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 BAUD = 1_000_000
 CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
-@click.group()
+@click.group(context_settings=SETTINGS)
 def main() -> None:
     """Train, question and inspect the network on a board over its serial port."""
 

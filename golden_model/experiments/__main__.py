@@ -9,13 +9,13 @@ from golden_model.experiments.integers import IntegerPlan
 from golden_model.experiments.plans import PLANS, Plan, find_plan
 from golden_model.experiments.runs import data_for, missing, run
 from golden_model.progress import progress_bar
+from golden_model.spec.command import FOLDER, SETTINGS, needing
 from golden_model.spec.errors import SpecError
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 RESULTS, PAGE = Path("docs/results"), Path("docs/results.md")
 
 
-@click.command(epilog=f"Experiments: {', '.join(PLANS)}.")
+@click.command(context_settings=SETTINGS, epilog=f"Experiments: {', '.join(PLANS)}.")
 @click.argument("name")
 @click.option("--data-dir", type=FOLDER, help="Where the data sets are, instead of LOAM_DATA.")
 @click.option("--results", default=RESULTS, show_default=True, type=FOLDER, help="What is kept.")
@@ -27,8 +27,9 @@ def main(name: str, data_dir: Path | None, results: Path) -> None:
     """
     try:
         if name == "report":
-            # Imported here because it needs the extra packages, and a second.
-            from golden_model.experiments.report import write_report  # noqa: PLC0415
+            # Imported here because it takes a second.
+            with needing("experiments", "the report"):
+                from golden_model.experiments.report import write_report  # noqa: PLC0415
 
             write_report(results, results.parent / PAGE.name)
             return
