@@ -14,7 +14,9 @@ from bench.cases import DIGITS, MNIST, WIDE, Case, Pairs, find
 from bench.figures import Figure, Found
 from bench.say import Meanwhile
 from bench.table import TITLES, as_markdown, as_rich
+from golden_model.spec.command import FILE, SETTINGS
 from golden_model.spec.errors import SpecError, nearest
+from hdl.toolchain import ToolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,11 @@ PARTS = {
 }
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=SETTINGS)
 @click.argument("parts", nargs=-1, type=click.Choice([*TITLES, "table"]))
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     default=results.FILE,
     show_default=True,
     help="File of results; other parts in it stay.",
@@ -66,6 +68,9 @@ def main(parts: tuple[str, ...], out: Path, only: str, samples: int | None, mark
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except ToolError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
     shown = [part for part in TITLES if part in entries and (part in wanted or "table" in parts)]
     held = {part: results.figures(entries[part]) for part in shown}
     _print(held, markdown, console)

@@ -9,13 +9,14 @@ from typing import Any
 
 from bench.cases import OPTIONS, Case
 from bench.say import Say
+from golden_model.spec.errors import SpecError
 from hdl import toolchain
 from hdl.build import INFERENCE_ONLY, MissedTiming, build, on_board
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import Options
 from hdl.rtl.chip import Chip
 
-FAILURES = (DoesNotFit, MissedTiming, toolchain.ToolError)
+FAILURES = (DoesNotFit, MissedTiming, toolchain.ToolError, SpecError)
 """How a build may end without a bitstream."""
 
 Report = dict[str, Any]
@@ -27,7 +28,7 @@ def report(case: Case, say: Say, options: Options = OPTIONS) -> Report:
 
     Raises
     ------
-    DoesNotFit, MissedTiming, ToolError
+    DoesNotFit, MissedTiming, ToolError, SpecError
         Like :func:`hdl.build.build`.
     """
     folder = place(case, options)
@@ -60,7 +61,7 @@ def _plans(case: Case, options: Options) -> Iterator[Any]:
 def place(case: Case, options: Options) -> Path:
     """Beside the user's builds, a folder for each choice of options."""
     name = case.network.name
-    name += "" if options.skip_zeros else "-dense"
+    name += "" if options.skip_zeros else ".dense"
     name += "" if options.learns else INFERENCE_ONLY
     return Path("build", "bench", case.board.name, name)
 

@@ -1,10 +1,7 @@
 """From a network's name to a bitstream: ``python -m hdl.build --board icebreaker``."""
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +14,12 @@ from rich.console import Console
 from boards.board import Board
 from boards.registry import find_board
 from boards.serial import serial_line
+from golden_model.spec.command import FOLDER, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.toml import load_network
 from hdl import toolchain
+from hdl.output import FAILED, claimed, staging
 from hdl.passes import pipeline
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.folding import CLASSIFIERS, Options
@@ -28,10 +27,10 @@ from hdl.passes.stages import ScheduledNetwork
 from hdl.report import Report, estimate, read_report
 from hdl.rtl.chip import Chip
 
-INFERENCE_ONLY = "-inference-only"
-"""Behind the network's name in the folder of a build that cannot learn."""
-FAILED = "failed"
-"""Folder for what an unsuccessful build leaves, inside the folder of the successful one."""
+INFERENCE_ONLY = ".inference-only"
+"""Behind the network's name in the folder of a build that cannot learn; no name has a dot."""
+SEEDS = 2**64
+"""How many seeds nextpnr tells apart."""
 
 Say = Callable[[str], None]
 
@@ -72,16 +71,19 @@ def build(
         If the board is too small or too slow for it.
     ToolError
         If a tool is missing or fails for another reason.
+    SpecError
+        If `out` is not to be written to, see :func:`hdl.output.claimed`.
     """
     attempt = partial(_attempt, formats=formats, options=options, seed=seed, out=out, say=say)
-    try:
-        return attempt(board)
-    except MissedTiming as missed:
-        if board.slower is None:
-            raise
-        slower = replace(board, clock=board.slower, slower=None)
-        say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
-        return attempt(slower)
+    with claimed(out):
+        try:
+            return attempt(board)
+        except MissedTiming as missed:
+            if board.slower is None:
+                raise
+            slower = replace(board, clock=board.slower, slower=None)
+            say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
+            return attempt(slower)
 
 
 def _attempt(
@@ -104,6 +106,7 @@ def _attempt(
             network=formats.network.name,
             classifier=options.classifier,
             seed=seed,
+            design=design_of(formats, options),
             clock_mhz=board.clock_hz / 1e6,
             fmax_mhz=placed.fmax_mhz,
             utilization=placed.utilization,
@@ -119,35 +122,19 @@ def _attempt(
     return report
 
 
+def design_of(formats: FormattedNetwork, options: Options) -> str:
+    """The description's fingerprint and the options, but for whether it learns."""
+    zeros = "zeros skipped" if options.skip_zeros else "zeros not skipped"
+    folded = (f"{name}={pe}x{simd}" for name, (pe, simd) in sorted(options.folding.items()))
+    fingerprint = f"{formats.network.fingerprint:08x}"
+    return ", ".join([fingerprint, f"classifier in {options.classifier}", zeros, *folded])
+
+
 def cycles_per_sample(schedule: ScheduledNetwork) -> dict[str, int]:
     """By what the network can do."""
     learns = any(folding.learns for folding in schedule.foldings)
     training = {"training": schedule.training} if learns else {}
     return {"inference": schedule.inference, **training}
-
-
-@contextmanager
-def staging(out: Path) -> Iterator[Path]:
-    """A folder to build in; `out` gets its files if the block ends well, else ``out/failed`` does.
-
-    So a build that fails leaves the last good bitstream, and its own log, behind.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=out))
-    try:
-        shutil.rmtree(out / FAILED, ignore_errors=True)
-        yield folder
-        for old in out.glob("[0-9]*_*.json"):
-            old.unlink()
-        for item in sorted(folder.iterdir()):
-            item.replace(out / item.name)
-    except Exception as error:
-        with (folder / toolchain.LOG).open("a", encoding="utf-8") as log:
-            log.write(f"\n{error}\n")
-        folder.rename(out / FAILED)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def on_board(chip: Any, board: Board, platform: Any) -> Module:
@@ -160,8 +147,25 @@ def on_board(chip: Any, board: Board, platform: Any) -> Module:
     return m
 
 
-def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
-    """``layer0=2x4`` as a layer's name and its (PE, SIMD); raises :class:`SpecError`."""
+def parse_foldings(texts: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Layers' names and their (PE, SIMD), of texts like ``layer0=2x4``.
+
+    Raises
+    ------
+    SpecError
+        If one is no such text, or a layer is named twice.
+    """
+    foldings: dict[str, tuple[int, int]] = {}
+    for text in texts:
+        name, shape = _parse_folding(text)
+        if name in foldings:
+            rule = f"{name} is folded already"
+            raise SpecError(f"--folding {text}", rule, "Fold each layer once")
+        foldings[name] = shape
+    return foldings
+
+
+def _parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     name, _, shape = text.partition("=")
     numbers = shape.split("x")
     if not name or len(numbers) != 2 or not all(n.isascii() and n.isdigit() for n in numbers):
@@ -170,11 +174,13 @@ def parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     return name, (int(numbers[0]), int(numbers[1]))
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=SETTINGS)
 @click.option("--board", "board_name", required=True, help="For example icebreaker, ulx3s-85f.")
 @click.option("--network", default="mnist", show_default=True, help="A name or a .toml file.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
-@click.option("--seed", type=click.IntRange(0), help="Of placement; else the board's own.")
+@click.option("--out", type=FOLDER, help="Folder to write to.")
+@click.option(
+    "--seed", type=click.IntRange(0, SEEDS - 1), help="Of placement; else the board's own."
+)
 @click.option(
     "--classifier",
     type=click.Choice(CLASSIFIERS),
@@ -208,7 +214,8 @@ def main(
     inference_only: bool,
 ) -> None:
     """Build a network's bitstream for a board, into build/BOARD/NETWORK unless --out says else."""
-    console = Console()
+    # A folder's name may look like markup.
+    console = Console(markup=False)
     try:
         board, description = find_board(board_name), load_network(network)
         folder = description.name + (INFERENCE_ONLY if inference_only else "")
@@ -219,7 +226,7 @@ def main(
                 formats=infer_formats(description),
                 options=Options(
                     classifier=classifier,
-                    folding=dict(map(parse_folding, foldings)),
+                    folding=parse_foldings(foldings),
                     skip_zeros=skip_zeros,
                     learns=not inference_only,
                 ),
@@ -231,12 +238,23 @@ def main(
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except (DoesNotFit, MissedTiming, toolchain.ToolError) as error:
-        click.echo(f"{error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
+        click.echo(f"Error: {error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
         sys.exit(1)
     console.print(report.title, report.as_table(), *report.throughput, sep="\n")
-    if report.learns and (inference := out.with_name(f"{out.name}{INFERENCE_ONLY}")).exists():
-        console.print(report.against(read_report(inference / "report.json")), soft_wrap=True)
+    if report.learns and (line := _cost_of_learning(report, out.resolve())):
+        console.print(line, soft_wrap=True)
     console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)
+
+
+def _cost_of_learning(report: Report, out: Path) -> str:
+    """A line, if the folder beside `out` holds a build without learning."""
+    inference_only = out.parent / f"{out.name}{INFERENCE_ONLY}" / "report.json"
+    if not inference_only.exists():
+        return ""
+    try:
+        return report.against(read_report(inference_only))
+    except SpecError as error:
+        return f"what learning costs cannot be said: {error}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from boards.budget import Budget
 from boards.parts import CELLS
+from golden_model.spec.errors import SpecError
 from hdl.passes.estimate import chip_cells, layer_multipliers
 from hdl.passes.stages import ScheduledNetwork
 from hdl.toolchain import Use
@@ -28,10 +29,20 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
 
 
 def read_report(file: Path) -> "Report":
-    """The report that a build has left, see :meth:`Report.as_json`."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    members = {field.name: content[field.name] for field in fields(Report)}
-    used = {kind: Use(**use) for kind, use in members.pop("utilization").items()}
+    """The report that a build has left, see :meth:`Report.as_json`.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read, is damaged, or lacks what a report of today says.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        members = {field.name: content[field.name] for field in fields(Report)}
+        used = {kind: Use(**use) for kind, use in members.pop("utilization").items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        rule = "it is no report of this version"
+        raise SpecError(f"file {str(file)!r}", rule, "Build anew what it is of") from error
     return Report(**members, utilization=used)
 
 
@@ -43,6 +54,8 @@ class Report:
     -------
     board, device, network, classifier, seed
         What was built; the seed is the placement's.
+    design
+        Names the network's description and all that the user decided but whether it learns.
     clock_mhz, fmax_mhz
         What the design runs at, and what place and route achieved; nextpnr does not time the
         inside of multiplier blocks and SPRAM.
@@ -62,6 +75,7 @@ class Report:
     network: str
     classifier: str
     seed: int
+    design: str
     clock_mhz: float
     fmax_mhz: float
     utilization: Mapping[str, Use]
@@ -117,10 +131,22 @@ class Report:
         ]
 
     def against(self, inference_only: "Report") -> str:
-        """What learning costs: each kind of resource beside that of a build that only infers."""
+        """What learning costs: each kind of resource beside that of a build that only infers.
+
+        Raises
+        ------
+        SpecError
+            If that is another design, on another board, or learns too.
+        """
+        same = (self.board, self.design) == (inference_only.board, inference_only.design)
+        if inference_only.learns or not same:
+            rule = f"it is not {self.network} on {self.board} with the same options but learning"
+            remedy = "Build that with --inference-only"
+            raise SpecError(inference_only.title, rule, remedy)
         pairs = (
             (kind, use.used, inference_only.utilization[kind].used)
             for kind, use in self.utilization.items()
+            if kind in inference_only.utilization
         )
         costs = [
             f"{kind} {used} instead of {less}" + (f" ({used / less - 1:+.0%})" if less else "")

@@ -67,18 +67,24 @@ def find_tools(family: Family) -> dict[str, str]:
     ToolError
         If a tool is neither named in the environment nor installed.
     """
-    found = {}
+    return {_variable(t): find_tool(t) for t in ("yosys", family.place_and_route, family.pack)}
+
+
+def find_tool(tool: str) -> str:
+    """Absolute path of a tool, which may be called from another folder; raises `ToolError`."""
+    variable = _variable(tool)
+    # gowin_pack is Python, and comes under its own name.
+    name = os.environ.get(variable, tool if tool == "gowin_pack" else f"yowasp-{tool}")
     # The folder of this interpreter comes first: it need not be an activated environment.
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-    for tool in ("yosys", family.place_and_route, family.pack):
-        variable = tool.upper().replace("-", "_")
-        # gowin_pack is Python, and comes under its own name.
-        name = os.environ.get(variable, tool if tool == "gowin_pack" else f"yowasp-{tool}")
-        path = shutil.which(name, path=places)
-        if path is None:
-            raise ToolError(f"{name} is not installed. Run pip install -e ., or set {variable}.")
-        found[variable] = path
-    return found
+    path = shutil.which(name, path=places)
+    if path is None:
+        raise ToolError(f"{name} is not installed. Run pip install -e ., or set {variable}.")
+    return str(Path(path).absolute())
+
+
+def _variable(tool: str) -> str:
+    return tool.upper().replace("-", "_")
 
 
 def _overrides(board: Board, seed: int) -> dict[str, Any]:

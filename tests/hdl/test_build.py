@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from click.testing import CliRunner, Result
 from boards.board import Board
 from boards.parts import CELLS
 from boards.registry import find_board
+from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from hdl import build as build_module
 from hdl import toolchain
-from hdl.build import main, parse_folding
+from hdl.build import INFERENCE_ONLY, SEEDS, main, parse_foldings
 from hdl.passes import pipeline
 from hdl.report import estimate
 from hdl.toolchain import Placed, ToolError, Use
@@ -38,6 +40,7 @@ class FakeTools:
 
     def __init__(self) -> None:
         self.fmax_mhz, self.bitstream = 40.0, b"first"
+        self.cells = 1234
         self.error: Exception | None = None
 
     def build(self, _design: Any, _board: Board, folder: Path, seed: int, _say: Any) -> Placed:
@@ -48,7 +51,7 @@ class FakeTools:
         (folder / "top.bin").write_bytes(self.bitstream)
         (folder / "top.v").write_text("module top; endmodule\n")
         utilization: Mapping[str, Use] = {
-            CELLS: Use(used=1234, available=5280),
+            CELLS: Use(used=self.cells, available=5280),
             "EBR": Use(used=5, available=30),
         }
         return Placed(fmax_mhz=self.fmax_mhz, utilization=utilization)
@@ -136,8 +139,83 @@ def test_inference_only_has_a_folder_of_its_own(
     Path("tiny.toml").write_text(TINY)
     result = run("--board", "icebreaker", "--network", "tiny.toml", "--inference-only")
     assert result.exit_code == 0
-    assert Path("build/icebreaker/tiny-inference-only/top.bin").exists()
-    assert not Path("build/icebreaker/tiny").exists()
+    (folder,) = Path("build/icebreaker").iterdir()
+    assert (folder / "top.bin").exists()
+    # No network has the name of that folder.
+    with pytest.raises(SpecError, match="it becomes a folder's name"):
+        replace(load_network("tiny.toml"), name=folder.name)
+
+
+def test_the_next_build_says_what_learning_costs(tmp_path: Path, tools: FakeTools) -> None:
+    """In a folder of any name, the one that one is in too, and what looks like markup."""
+    for name in ("plain", "[/b]"):
+        out = tmp_path / name
+        beside = Path(f"{out}{INFERENCE_ONLY}")
+        tools.cells = 617
+        assert run_digits(beside, "--inference-only").exit_code == 0
+        tools.cells = 1234
+        result = run_digits(out)
+        assert "learning costs: cells 1234 instead of 617 (+100%), EBR 5 instead of 5" in (
+            result.output
+        )
+        assert result.output.endswith(f"{out}/top.bin\n")
+
+
+def test_a_build_into_this_very_folder(
+    tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_digits(Path("."))
+    assert result.exit_code == 0
+    assert result.output.endswith("top.bin\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"board": "icebreaker"}', '{"utilization": {"EBR": 5}}', None]
+)
+def test_a_neighbour_without_a_report_of_today(
+    tmp_path: Path, tools: FakeTools, text: str | None
+) -> None:
+    """None: of a build that failed, or of none."""
+    beside = tmp_path / f"out{INFERENCE_ONLY}"
+    beside.mkdir()
+    if text is not None:
+        (beside / "report.json").write_text(text)
+    result = run_digits(tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    told = f"what learning costs cannot be said: file '{beside}/report.json'" in result.output
+    assert told == (text is not None)
+    assert result.output.endswith("out/top.bin\n")
+
+
+def test_only_the_same_design_is_compared(tmp_path: Path, tools: FakeTools) -> None:
+    tools.fmax_mhz = 70.0
+    board = ["--board", "icebreaker"]
+    tiny, wider = tmp_path / "tiny.toml", tmp_path / "wider.toml"
+    tiny.write_text(TINY)
+    wider.write_text(TINY.replace("units = 3", "units = 4"))
+    for number, unlike in enumerate(
+        [
+            [*board, "--network", wider],
+            ["--board", "hx8k-b-evn", "--network", tiny],
+            [*board, "--network", tiny, "--classifier", "generator"],
+            [*board, "--network", tiny, "--no-skip-zeros"],
+            [*board, "--network", tiny, "--folding", "layer0=1x1"],
+        ]
+    ):
+        out = tmp_path / str(number)
+        beside = Path(f"{out}{INFERENCE_ONLY}")
+        assert run(*unlike, "--out", beside, "--inference-only").exit_code == 0
+        result = run(*board, "--network", tiny, "--out", out)
+        assert result.exit_code == 0
+        assert "learning costs:" not in result.output
+        assert "what learning costs cannot be said: " in result.output
+    # And one that learns itself, whatever its folder is called.
+    assert (
+        run(*board, "--network", tiny, "--out", Path(f"{tmp_path}/x{INFERENCE_ONLY}")).exit_code
+        == 0
+    )
+    assert "cannot be said" in run(*board, "--network", tiny, "--out", tmp_path / "x").output
 
 
 def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: FakeTools) -> None:
@@ -198,8 +276,13 @@ def test_a_network_too_large_says_what_runs_out(tmp_path: Path, tools: FakeTools
         (["--board", "icebreaker", "--folding", "layer0=3x1"], "power of two"),
         (["--board", "icebreaker", "--folding", "layer9=2x1"], "no such layer"),
         (["--board", "icebreaker", "--folding", "2x1"], "layer0=2x4"),
+        (
+            ["--board", "icebreaker", "--folding", "layer0=2x1", "--folding", "layer0=1x1"],
+            "--folding layer0=1x1: layer0 is folded already",
+        ),
         (["--board", "icebreaker", "--classifier", "ram"], "'rom'"),
         (["--board", "icebreaker", "--seed", "-1"], "-1"),
+        (["--board", "icebreaker", "--seed", str(SEEDS)], f"{SEEDS} is not in the range"),
         ([], "--board"),
     ],
 )
@@ -245,7 +328,7 @@ print(plan.digest().hex(), end="")
 
 
 def test_folding_option() -> None:
-    assert parse_folding("layer0=2x4") == ("layer0", (2, 4))
+    assert parse_foldings(["layer0=2x4", "readout=1x8"]) == {"layer0": (2, 4), "readout": (1, 8)}
 
 
 def test_a_tiny_network_becomes_a_bitstream(tmp_path: Path) -> None:

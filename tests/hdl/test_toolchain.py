@@ -1,6 +1,7 @@
 """The tools, run on designs that are small enough to know what must come out."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from boards.parts import CELLS
 from boards.registry import find_board
 from boards.serial import serial_line
 from hdl import toolchain
+from hdl.build import SEEDS
 from hdl.passes.errors import DoesNotFit
 
 
@@ -172,6 +174,31 @@ def test_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     board = find_board("icebreaker")
     with pytest.raises(toolchain.ToolError, match=r"no-such-yosys is not installed.*set YOSYS"):
         build(board, loop_back(board), tmp_path / "build", 1)
+
+
+@pytest.mark.parametrize("family", ["ice40", "ecp5", "himbaechel-gowin"])
+def test_place_and_route_takes_every_seed_and_no_more(family: str) -> None:
+    for seed, taken in ((SEEDS - 1, True), (SEEDS, False)):
+        tool = toolchain.find_tool(f"nextpnr-{family}")
+        done = subprocess.run(
+            [tool, "--seed", str(seed), "--version"], capture_output=True, text=True, check=False
+        )
+        refused = "for option '--seed' is invalid" in done.stdout + done.stderr
+        assert (refused, done.returncode == 0) == (not taken, taken)
+
+
+def test_a_tool_may_be_named_by_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tools run in another folder, whatever its name."""
+    tool = tmp_path / "yosys"
+    tool.write_text("#!/bin/sh\necho 'ERROR: the reason'\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("YOSYS", "./yosys")
+    board = find_board("icebreaker")
+    with pytest.raises(toolchain.ToolError, match="the reason"):
+        build(board, loop_back(board), tmp_path / 'it\'s "here"', 1)
 
 
 def test_a_tool_that_fails_shows_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

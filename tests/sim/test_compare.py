@@ -126,6 +126,7 @@ def test_command_shows_the_first(description, monkeypatch):
         (["--board", "icebreakr"], "Did you mean 'icebreaker'?"),
         (["--data", "random", "--samples", "2001"], "--samples 2001: random has 2000"),
         (["--folding", "layer0"], "--folding layer0: "),
+        (["--folding", "layer0=1x1", "--folding", "layer0=2x1"], "layer0 is folded already"),
         (["--folding", "layer9=1x1"], "folding of 'layer9'"),
         (["--folding", "layer0=3x1"], "PE = 3 of layer0"),
     ],
