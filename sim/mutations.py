@@ -18,11 +18,14 @@ from rich.console import Console
 
 from boards.registry import find_board
 from golden_model.data import load_data
+from golden_model.spec.command import SETTINGS
+from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
 from hdl.passes import pipeline
 from hdl.passes.folding import Options
 from hdl.passes.stages import ScheduledNetwork
+from hdl.toolchain import ToolError
 from sim.chip import SimulatedCore
 from sim.cxxrtl import QUICK, SimulationStuck
 from sim.record import TracedGolden, differences, train
@@ -377,13 +380,25 @@ def sign_of(mutation: Mutation, schedule: ScheduledNetwork) -> str | None:
         return first_sign(schedule, module.Core(schedule))
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=SETTINGS)
 def main() -> None:
     """Break the RTL in many places, one at a time; each fault must show in the comparison.
 
     Exit status: 0 if the sound RTL shows no difference and every fault shows one, else 1.
     """
-    console = Console(highlight=False)
+    try:
+        sound = _try_all(Console(highlight=False, markup=False))
+    except SpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except ToolError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(0 if sound else 1)
+
+
+def _try_all(console: Console) -> bool:
+    """Whether the sound RTL shows no difference and every fault shows one."""
     schedules = {rounding: tiny_schedule(rounding) for rounding in Rounding}
     console.print("Each fault is compiled by itself, for about ten seconds.")
     sound = True
@@ -399,7 +414,7 @@ def main() -> None:
         caught += sign is not None
         _report(console, f"{mutation.module}: {mutation.name}", sign or "NOT NOTICED")
     console.print(f"{caught} of {len(MUTATIONS)} faults noticed")
-    sys.exit(0 if caught == len(MUTATIONS) and sound else 1)
+    return caught == len(MUTATIONS) and sound
 
 
 def _report(console: Console, fault: str, sign: str) -> None:

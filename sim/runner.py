@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from cocotb_tools.runner import get_results, get_runner
 
 from golden_model.spec.errors import SpecError, nearest
+from hdl.toolchain import ToolError
 from sim import benches
 from sim.bench import DESIGN_VARIABLE, Bench
 from sim.compiler import BUILD, alone, compiler, tools_on_path
@@ -28,7 +30,7 @@ LOG_TAIL = 60
 """Lines of a log that a failure shows."""
 
 
-class BenchFailure(Exception):
+class BenchFailure(ToolError):
     """A simulator did not build, a test failed, or no test ran; the message holds the log's end."""
 
 
@@ -89,11 +91,12 @@ def run_design(
     bench: Bench, design: str, *, waves: bool = False, extra: Mapping[str, str] | None = None
 ) -> Outcome:
     """Run all tests of a bench on one configuration, with `extra` environment variables."""
+    tools = tools_on_path()
     verilog = to_verilog(bench.designs[design]())
     folder = BUILD.resolve() / "benches" / bench.name / (design + "-waves" * waves)
     # Verilator's makefile takes its own setting of a variable, if not make's command line.
     optimised = {"MAKEFLAGS": f" -- OPT_FAST={OPTIMISATION}"}
-    environment = {**tools_on_path(), **optimised, DESIGN_VARIABLE: design, **(extra or {})}
+    environment = {**tools, **optimised, DESIGN_VARIABLE: design, **(extra or {})}
     with alone(folder), _environment(environment):
         tests = _build_and_test(bench, verilog, folder, waves=waves)
     return Outcome(design=design, tests=tests, waveform=folder / "dump.vcd" if waves else None)
@@ -147,9 +150,9 @@ def _build(runner: Any, verilog: str, folder: Path, depth: int, *, waves: bool) 
             waves=waves,
             log_file=folder / "build.log",
         )
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, OSError) as error:
         log = _tail(folder / "build.log")
-        raise BenchFailure(f"Verilator did not build {folder.name}:\n{log}") from error
+        raise BenchFailure(f"Verilator did not build {folder.name}: {error}\n{log}") from error
     built.write_text(stamp, encoding="utf-8")
 
 
@@ -157,7 +160,11 @@ def _checked(results: Path, log: Path, what: str) -> int:
     """Number of tests in a results file, all of which must have passed."""
     if not results.exists():
         raise BenchFailure(f"{what}: the simulator ended without results\n{_tail(log)}")
-    tests, failed = get_results(results)
+    try:
+        tests, failed = get_results(results)
+    except ParseError as error:
+        message = f"{what}: the simulator ended amid its results\n{_tail(log)}"
+        raise BenchFailure(message) from error
     if failed or not tests:
         found = f"{failed} of {tests} tests failed" if tests else "no test ran"
         raise BenchFailure(f"{what}: {found}\n{_tail(log)}")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hdl.output import usable
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
 from sim.bench import Bench
-from sim.compiler import BUILD
+from sim.compiler import BUILD, ELSEWHERE
 from sim.record import Advance, Record
 from sim.runner import run_design
 
@@ -41,13 +42,16 @@ def train(
     # Depth 2 shows the ports of the layers, with their probes.
     bench = Bench(module="sim.verilated_core", designs={name: lambda: Core(schedule)}, depth=2)
     folder = BUILD.resolve() / "verilated"
-    folder.mkdir(parents=True, exist_ok=True)
+    with usable(folder, ELSEWHERE):
+        folder.mkdir(parents=True, exist_ok=True)
     task, record = (folder / f"{name}-{os.getpid()}.{kind}" for kind in ("task", "record"))
     task.write_bytes(pickle.dumps(Task(schedule=schedule, samples=samples, labels=labels)))
-    run_design(bench, name, extra={TASK_VARIABLE: str(task), RECORD_VARIABLE: str(record)})
-    advance(len(samples))
-    found = pickle.loads(record.read_bytes())
-    task.unlink()
-    record.unlink()
+    try:
+        run_design(bench, name, extra={TASK_VARIABLE: str(task), RECORD_VARIABLE: str(record)})
+        advance(len(samples))
+        found = pickle.loads(record.read_bytes())
+    finally:
+        task.unlink()
+        record.unlink(missing_ok=True)
     assert isinstance(found, Record)
     return found

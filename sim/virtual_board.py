@@ -14,11 +14,13 @@ from typing import Protocol
 import click
 
 from boards.registry import BOARDS, find_board
+from golden_model.spec.command import SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.pipeline import run
+from hdl.toolchain import ToolError
 from sim.golden_chip import GoldenChip
 from sim.wired_chip import WiredChip
 
@@ -70,7 +72,7 @@ class PseudoTerminal:
                 content = content[os.write(self.end, content) :]
 
 
-@click.command()
+@click.command(context_settings=SETTINGS)
 @click.option("--network", required=True, help="A known network or a .toml file.")
 @click.option(
     "--board", default="icebreaker", show_default=True, help=f"One of {', '.join(BOARDS)}."
@@ -91,10 +93,10 @@ def main(network: str, board: str, engine: str) -> None:
         else:
             wire = WiredChip(run(formats, find_board(board).budget))
     except SpecError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    except DoesNotFit as error:
-        click.echo(f"error: {error}", err=True)
+    except (DoesNotFit, ToolError) as error:
+        click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     terminal = PseudoTerminal()
     name = formats.network.name

@@ -9,7 +9,7 @@ from golden_model.spec.errors import SpecError
 from sim.__main__ import main
 from sim.bench import Bench
 from sim.netlist import to_verilog
-from sim.runner import BenchFailure, known_benches, load_bench, run_design
+from sim.runner import BenchFailure, _checked, known_benches, load_bench, run_design
 from tests.sim import bench_accumulator
 from tests.sim.accumulator import Accumulator
 
@@ -41,6 +41,18 @@ def test_what_does_not_build_shows_the_log(monkeypatch):
     bench = Bench(module="tests.sim.bench_broken", designs={"only": Accumulator})
     with pytest.raises(BenchFailure, match="syntax error"):
         run_design(bench, "only")
+
+
+def test_half_a_file_of_results(tmp_path):
+    """The simulator was killed while it wrote."""
+    whole = '<testsuites name="results"><testsuite name="all" tests="1"></testsuite></testsuites>'
+    results = tmp_path / "results.xml"
+    results.write_text(whole)
+    assert _checked(results, tmp_path / "test.log", "bench") == 1
+    for length in (0, len(whole) // 2, len(whole) - 1):
+        results.write_text(whole[:length])
+        with pytest.raises(BenchFailure, match="bench: the simulator ended amid its results"):
+            _checked(results, tmp_path / "test.log", "bench")
 
 
 def test_unknown_bench_names_the_nearest():
