@@ -27,7 +27,8 @@ def usable(folder: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        rule = f"it cannot be used ({error.strerror or error})"
+        named = "" if error.filename in (None, str(folder)) else f": {error.filename}"
+        rule = f"it cannot be used ({error.strerror or error}{named})"
         raise SpecError(f"folder {str(folder)!r}", rule, remedy) from error
 
 
@@ -39,7 +40,7 @@ def claimed(out: Path) -> Iterator[None]:
     ------
     SpecError
         If nothing can be written there, if another build is at work there, or if there are files
-        and no manifest: then all of them are the user's.
+        and no manifest that a build has written: then all of them are the user's.
     """
     with usable(out, "Name another by --out"):
         out.mkdir(parents=True, exist_ok=True)
