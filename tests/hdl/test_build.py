@@ -147,7 +147,7 @@ def test_inference_only_has_a_folder_of_its_own(
 
 
 def test_the_next_build_says_what_learning_costs(tmp_path: Path, tools: FakeTools) -> None:
-    """In a folder of any name, the one that one is in too, and what looks like markup."""
+    """In a folder of any name, even one that looks like markup."""
     for name in ("plain", "[/b]"):
         out = tmp_path / name
         beside = Path(f"{out}{INFERENCE_ONLY}")
@@ -164,9 +164,13 @@ def test_the_next_build_says_what_learning_costs(tmp_path: Path, tools: FakeTool
 def test_a_build_into_this_very_folder(
     tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    assert run_digits(Path(f"{here}{INFERENCE_ONLY}"), "--inference-only").exit_code == 0
+    monkeypatch.chdir(here)
     result = run_digits(Path("."))
     assert result.exit_code == 0
+    assert "learning costs: cells" in result.output
     assert result.output.endswith("top.bin\n")
 
 
