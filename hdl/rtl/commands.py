@@ -63,6 +63,8 @@ class Commands(wiring.Component):
 
     def __init__(self, formats: FormattedNetwork, learns: bool = True) -> None:
         self.formats, self.learns = formats, learns
+        # Reads that REPLY is to make; a register, so that whatever was refused never asks.
+        self._asking = Signal()
         super().__init__(
             {
                 "request": In(stream.Signature(REQUEST)),
@@ -128,6 +130,7 @@ class Commands(wiring.Component):
                 m.d.sync += self.reset.eq(0)
                 m.next = "DRAIN"
             with m.State("DRAIN"), m.If(self.core.idle):
+                m.d.sync += self._asking.eq(opcode.matches(*READS))
                 m.next = "REPLY"
                 with m.If(opcode.matches(*WRITES)):
                     m.next = "WRITE"
@@ -193,21 +196,19 @@ class Commands(wiring.Component):
 
     def _reply_state(self, m, reply) -> None:
         """The reply is sent; reads are made as it needs them, one at a time."""
-        asked, sent = Signal(), Signal()
+        asking, sent = self._asking, Signal()
         m.d.sync += sent.eq(self.core.o_weight.valid & self.core.o_weight.ready)
         with m.State("REPLY"):
-            m.d.comb += reply.active.eq(1)
-            m.d.comb += self.header.valid.eq(1)
-            with m.If(reply.error == 0):
-                pairs = zip(READS, (self.core.i_weight, self.core.i_register), strict=True)
-                for opcode, port in pairs:
-                    with m.If((self._opcode == opcode) & ~asked):
-                        m.d.comb += port.valid.eq(1)
-                        m.d.sync += asked.eq(port.ready)
+            m.d.comb += [reply.active.eq(1), self.header.valid.eq(1)]
+            ports = self.core.i_weight, self.core.i_register
+            for opcode, port in zip(READS, ports, strict=True):
+                with m.If(asking & (self._opcode == opcode)):
+                    m.d.comb += port.valid.eq(1)
+                    m.d.sync += asking.eq(~port.ready)
             with m.If(sent):
-                m.d.sync += asked.eq(reply.final)
+                m.d.sync += asking.eq(~reply.final)
             with m.If(self.header.ready):
-                m.d.sync += asked.eq(0)
+                m.d.sync += asking.eq(0)
                 m.next = "DONE"
         with m.State("DONE"):
             m.d.comb += self.request.ready.eq(1)
@@ -227,15 +228,17 @@ class Commands(wiring.Component):
         first, count = fields.weights.input[:bits], fields.weights.value[:bits]
         done = Signal(bits)
         port, final, moved = self.core.i_weight, Signal(), Signal()
+        place = Signal.like(port.payload.input)
         # A clock late, since the core's `ready` comes a long way.
         m.d.sync += moved.eq(port.valid & port.ready)
         with m.If(moved):
             m.d.sync += done.eq(done + 1)
         with m.If(self.request.ready):
             m.d.sync += done.eq(0)
-        m.d.sync += final.eq(done == count)
+        # Both are wanted only long after the count.
+        m.d.sync += [final.eq(done == count), place.eq(first + done)]
         m.d.comb += [
-            port.payload.input.eq(first + done),
+            port.payload.input.eq(place),
             reply.count.eq(count),
             reply.final.eq(final),
         ]

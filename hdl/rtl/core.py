@@ -59,10 +59,14 @@ class Core(wiring.Component):
         """Requests go to the layer they name, answers come from it."""
         m.submodules.weight_answer = answer = Stage(signed(16))
         connect(m, answer.o, flipped(self.o_weight))
+        # Which layer that is takes a clock of its own.
+        named, asked = Signal(len(layers)), Signal()
+        m.d.sync += asked.eq(self.i_weight.valid & ~self.i_weight.ready)
         for index, layer in enumerate(layers):
-            with m.If(self.i_weight.payload.layer == index):
+            m.d.sync += named[index].eq(self.i_weight.payload.layer == index)
+            with m.If(named[index]):
                 m.d.comb += [
-                    layer.i_weight.valid.eq(self.i_weight.valid),
+                    layer.i_weight.valid.eq(asked),
                     self.i_weight.ready.eq(layer.i_weight.ready),
                     layer.o_weight.ready.eq(answer.i.ready),
                     answer.i.valid.eq(layer.o_weight.valid),

@@ -87,10 +87,11 @@ class FrameReplier(wiring.Component):
             # The check takes a byte as it is sent, which is in the state of the byte after it.
             self.crc.start.eq(fsm.ongoing("OPCODE")),
             self.crc.valid.eq(sent & ~fsm.ongoing("SYNC") & ~fsm.ongoing("CRC-HIGH")),
-            self.header.ready.eq(fsm.ongoing("CRC-HIGH") & shift & whole),
             self.i.shift.eq(fsm.ongoing("PAYLOAD") & shift),
             self.i.taken.eq(self.i.shift & whole),
         ]
+        # A clock late, while the last byte still holds back another reply.
+        m.d.sync += self.header.ready.eq(fsm.ongoing("CRC-HIGH") & shift & whole)
         with m.If(fsm.ongoing("SYNC")):
             m.d.comb += valid.eq(self.header.valid)
         return m

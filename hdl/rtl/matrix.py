@@ -270,7 +270,7 @@ class Matrix(wiring.Component):
         scaled = Signal(operand)
         m.d.comb += [
             scaled.eq(self.i_gradient.payload << (scale if self.folding.hard_update else 0)),
-            sweep.gradients.eq(count == pe),
+            sweep.gradients.eq(count[-1]),  # count == pe
             self.i_gradient.ready.eq(~(sweep.gradients | in_use)),
         ]
         with m.If(self.i_gradient.valid & self.i_gradient.ready):

@@ -112,13 +112,13 @@ class RequestCheck(wiring.Component):
     clear : In(1)
         Held for a clock at least before the first byte.
     valid : In(1), index : In(INDEX_BITS), data : In(8)
-        A byte, and its number.
+        A byte, and its number, which stands a clock before.
     fields : In(FIELDS)
         The bytes before it.
     ok : Out(1)
-        Of all bytes up to two clocks ago.
+        Of all bytes up to three clocks ago.
 
-    One byte per clock, latency 2. A memory of 64 words of 9 bits for each layer, rounded up to a
+    One byte in two clocks, latency 3. A memory of 64 words of 9 bits for each layer, rounded up to a
     power of two; about 60 cells.
     """
 
@@ -143,18 +143,21 @@ class RequestCheck(wiring.Component):
         m.submodules.limits = rom = memory.Memory(shape=9, depth=len(table), init=table)
         read = rom.read_port()
         limit, end = read.data[:8], read.data[8]
-        taken, total, fits = Signal(), Signal(9), Signal()
+        taken, total, fits, held = Signal(), Signal(9), Signal(), Signal(8)
         no_borrow, bad, some = Signal(), Signal(), Signal()
         # The sum's carry counts only from the low byte of an input or a count to the high one.
         carry = total[8] & self.index[2] & ~self.index[0]
         m.d.comb += [
             read.addr.eq(self._address(m)),
             fits.eq(added(limit, ~total[:8], no_borrow)[8]),
-            self.ok.eq(~bad & self._allowed(m, some)),
         ]
-        m.d.sync += taken.eq(self.valid)
+        m.d.sync += [
+            self.ok.eq(~bad & self._allowed(m, some)),
+            taken.eq(self.valid),
+            held.eq(self._held(m)),
+        ]
         with m.If(self.valid):
-            m.d.sync += total.eq(added(self.data, self._held(m), carry))
+            m.d.sync += total.eq(added(self.data, held, carry))
             m.d.sync += some.eq((self.data != 0) | (some & ~self.index[0]))
         with m.If(taken):
             m.d.sync += no_borrow.eq(fits | end)
