@@ -21,6 +21,16 @@ class Family:
     resources
         Kind of a budget -> the tool's words for it in its report. Several share one place, which
         the first of them counts.
+    untimed
+        What place and route knows no delay for, one phrase each; reports repeat it.
+    untimed_ns
+        What a path may owe to that and to other optimism of the tool, at the most that was seen:
+        added to the period that it reports. Each family says where its figure is from.
+    second_opinion
+        Command and options of another tool that times the routed design, whose file is named
+        last; empty if there is none. It need not be installed.
+    place_options
+        More words for place and route.
     script_after_read
         Yosys commands before synthesis.
     overrides
@@ -32,6 +42,10 @@ class Family:
     bitstream: str
     resources: Mapping[str, tuple[str, ...]]
     script_after_read: str
+    untimed: tuple[str, ...] = ()
+    untimed_ns: float = 0.0
+    second_opinion: tuple[str, ...] = ()
+    place_options: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -10,6 +10,8 @@ from boards.clocks import Ecp5Pll
 from boards.parts import CELLS, LFE5U_25F, LFE5U_85F
 from boards.synthesis import DROP_COLLISION_LOGIC, HIDE_ELEMENTS
 
+# nextpnr-ecp5 has a delay for every kind of cell that Loam's designs are made of, multipliers with
+# their register and block RAM among them. It has none for ALU54B, which they don't use.
 ECP5 = Family(
     place_and_route="nextpnr-ecp5",
     pack="ecppack",

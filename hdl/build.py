@@ -77,19 +77,26 @@ def build(
     attempt = partial(_attempt, formats=formats, options=options, seed=seed, out=out, say=say)
     with claimed(out):
         try:
-            return attempt(board)
+            return attempt(board, usual_hz=board.clock_hz)
         except MissedTiming as missed:
             if board.slower is None:
                 raise
             slower = replace(board, clock=board.slower, slower=None)
             say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
-            return attempt(slower)
+            return attempt(slower, usual_hz=board.clock_hz)
 
 
 def _attempt(
-    board: Board, *, formats: FormattedNetwork, options: Options, seed: int, out: Path, say: Say
+    board: Board,
+    *,
+    usual_hz: int,
+    formats: FormattedNetwork,
+    options: Options,
+    seed: int,
+    out: Path,
+    say: Say,
 ) -> Report:
-    """`build` for one clock."""
+    """`build` for one clock, which need not be the board's usual one."""
     with staging(out) as folder:
         schedule = pipeline.run(formats, board.budget, options, folder)
         say("Synthesis, placement and routing: some minutes for a full chip")
@@ -108,7 +115,8 @@ def _attempt(
             seed=seed,
             design=design_of(formats, options),
             clock_mhz=board.clock_hz / 1e6,
-            fmax_mhz=placed.fmax_mhz,
+            usual_mhz=usual_hz / 1e6,
+            timing=placed.timing,
             utilization=placed.utilization,
             estimate=estimate(schedule, board.budget),
             cycles_per_sample=cycles_per_sample(schedule),
@@ -240,7 +248,9 @@ def main(
     except (DoesNotFit, MissedTiming, toolchain.ToolError) as error:
         click.echo(f"Error: {error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
         sys.exit(1)
-    console.print(report.title, report.as_table(), *report.throughput, sep="\n")
+    console.print(
+        report.title, report.as_table(), *report.throughput, *report.clock_notes, sep="\n"
+    )
     if report.learns and (line := _cost_of_learning(report, out.resolve())):
         console.print(line, soft_wrap=True)
     console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)

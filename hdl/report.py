@@ -12,6 +12,7 @@ from boards.parts import CELLS
 from golden_model.spec.errors import SpecError
 from hdl.passes.estimate import chip_cells, layer_multipliers
 from hdl.passes.stages import ScheduledNetwork
+from hdl.timing import Timing
 from hdl.toolchain import Use
 
 
@@ -40,10 +41,11 @@ def read_report(file: Path) -> "Report":
         content = json.loads(file.read_text(encoding="utf-8"))
         members = {field.name: content[field.name] for field in fields(Report)}
         used = {kind: Use(**use) for kind, use in members.pop("utilization").items()}
+        timing = Timing(**members.pop("timing"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         rule = "it is no report of this version"
         raise SpecError(f"file {str(file)!r}", rule, "Build anew what it is of") from error
-    return Report(**members, utilization=used)
+    return Report(**members, utilization=used, timing=timing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,11 @@ class Report:
         What was built; the seed is the placement's.
     design
         Names the network's description and all that the user decided but whether it learns.
-    clock_mhz, fmax_mhz
-        What the design runs at, and what place and route achieved; nextpnr does not time the
-        inside of multiplier blocks and SPRAM.
+    clock_mhz, usual_mhz
+        What the design runs at, and what the board's designs usually do: more where this one has
+        missed that clock.
+    timing
+        How fast it may run, and by which tool.
     utilization
         By kind of resource, in the words of the board's budget.
     estimate
@@ -77,7 +81,8 @@ class Report:
     seed: int
     design: str
     clock_mhz: float
-    fmax_mhz: float
+    usual_mhz: float
+    timing: Timing
     utilization: Mapping[str, Use]
     estimate: Mapping[str, int]
     cycles_per_sample: Mapping[str, int]
@@ -85,9 +90,20 @@ class Report:
     learns: bool
 
     @property
+    def fmax_mhz(self) -> float:
+        """What the design may run at, by the most careful figure."""
+        return self.timing.fmax_mhz
+
+    @property
     def timing_met(self) -> bool:
         """Whether the design is as fast as its clock."""
         return self.fmax_mhz >= self.clock_mhz
+
+    @property
+    def clock_notes(self) -> list[str]:
+        """Where the clock's figure comes from, and first of all whether it is not the usual one."""
+        slower = f"built for {self.clock_mhz:.1f} MHz: the board's {self.usual_mhz:.1f} were missed"
+        return [slower] * (self.clock_mhz < self.usual_mhz) + self.timing.notes
 
     @property
     def samples_per_second(self) -> dict[str, int]:
@@ -100,6 +116,7 @@ class Report:
         return json.dumps(
             {
                 **asdict(self),
+                "fmax_mhz": self.fmax_mhz,
                 "timing_met": self.timing_met,
                 "samples_per_second": self.samples_per_second,
                 "estimate_and_result": {
@@ -166,7 +183,7 @@ class Report:
         rows = [header, ("---", "---:", "---:", "---:"), *self._rows()]
         table = [f"| {' | '.join(row)} |" for row in rows]
         verdict = "Timing is met." if self.timing_met else "Timing is missed."
-        points = [f"- {line}" for line in self.throughput]
+        points = [f"- {line}" for line in (*self.throughput, *self.clock_notes)]
         lines = [f"# {self.title}", "", *table, "", verdict, f"Placement seed {self.seed}.", ""]
         return "\n".join([*lines, *points, ""])
 

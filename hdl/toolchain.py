@@ -2,7 +2,7 @@
 
 The tools come as WebAssembly with the Python packages ``yowasp-*``. To use others, name them in
 the environment: ``YOSYS``, ``NEXTPNR_ICE40``, ``ICEPACK``, ``NEXTPNR_ECP5``, ``ECPPACK``,
-``NEXTPNR_HIMBAECHEL_GOWIN``, ``GOWIN_PACK``.
+``NEXTPNR_HIMBAECHEL_GOWIN``, ``GOWIN_PACK``, and ``ICETIME``, which is asked where it is installed.
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import Any
 
 from boards.board import Board, Family
 from hdl.passes.errors import DoesNotFit
+from hdl.timing import Timing, ask_second, slowest
 
 LOG = "build.log"
 _REPORT = "nextpnr.json"
@@ -49,13 +50,13 @@ class Placed:
 
     Members
     -------
-    fmax_mhz
-        Of the slowest clock against its own constraint.
+    timing
+        How fast the design is.
     utilization
         By the board's word for each kind of resource.
     """
 
-    fmax_mhz: float
+    timing: Timing
     utilization: Mapping[str, Use]
 
 
@@ -98,7 +99,7 @@ def _overrides(board: Board, seed: int) -> dict[str, Any]:
     return {
         **board.family.overrides,
         "script_after_read": f"{_WRITE_VERILOG}\n{board.family.script_after_read}",
-        "nextpnr_opts": f"{place} --timing-allow-fail",
+        "nextpnr_opts": f"{place} --timing-allow-fail {board.family.place_options}".rstrip(),
         "verbose": True,
         "debug_verilog": False,
         "emit_src": False,
@@ -112,7 +113,13 @@ def plan(design: Callable[[Any], Any], board: Board, seed: int) -> Any:
 
 
 def build(
-    design: Callable[[Any], Any], board: Board, folder: Path, seed: int, say: Callable[[str], None]
+    design: Callable[[Any], Any],
+    board: Board,
+    folder: Path,
+    seed: int,
+    say: Callable[[str], None],
+    *,
+    synthesised: bool = False,
 ) -> Placed:
     """Make a bitstream.
 
@@ -127,6 +134,9 @@ def build(
         Of the placement; the same seed gives the same bitstream.
     say
         Called with a line about what is happening now.
+    synthesised
+        `folder` holds the netlist of this very design from a build with another seed, which
+        synthesis does not know: only place and route it.
 
     Raises
     ------
@@ -136,6 +146,8 @@ def build(
         If a tool is missing, or fails for another reason.
     """
     environment = os.environ | find_tools(board.family)
+    if synthesised:
+        environment["YOSYS"] = "true"
     todo = plan(design, board, seed)
     todo.extract(folder)
     if _run(["sh", f"{todo.script}.sh"], folder, environment, say) != 0:
@@ -169,11 +181,28 @@ def _run(
 
 
 def _placed(folder: Path, board: Board) -> Placed:
-    report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
-    clocks = report["fmax"].values()
-    slowest = min(clocks, key=lambda clock: clock["achieved"] / clock["constraint"])
-    used = {kind: Use(**counts) for kind, counts in report["utilization"].items()}
-    return Placed(fmax_mhz=slowest["achieved"], utilization=_by_kind(used, board))
+    family = board.family
+    try:
+        report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
+        used = {kind: Use(**counts) for kind, counts in report["utilization"].items()}
+        tool_mhz = slowest(report["fmax"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolError(f"{family.place_and_route} left no report that can be read.") from error
+    if tool_mhz is None:
+        raise ToolError(
+            f"{family.place_and_route} reports no clock: it has timed none of the design's paths, "
+            "so that nobody knows how fast it may run."
+        )
+    second = family.second_opinion
+    timing = Timing(
+        tool=family.place_and_route,
+        tool_mhz=tool_mhz,
+        second_tool=second[0] if second else "",
+        second_mhz=ask_second(second, folder, folder / LOG) if second else None,
+        untimed=family.untimed,
+        untimed_ns=family.untimed_ns,
+    )
+    return Placed(timing=timing, utilization=_by_kind(used, board))
 
 
 def _reason(log: Path, board: Board) -> Exception:

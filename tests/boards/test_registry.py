@@ -65,14 +65,21 @@ def test_clock_is_within_the_limits_of_its_pll(board: Board) -> None:
 def test_clocks_that_the_engine_meets() -> None:
     megahertz = {name: board.clock_hz / 1e6 for name, board in BOARDS.items()}
     assert megahertz == {
-        "icebreaker": 36,
+        "icebreaker": 33,
         "hx8k-b-evn": 60,
         "ulx3s-85f": 90,
         "ulx3s-25f": 75,
-        "tang-nano-9k": 81,
+        "tang-nano-9k": 54,
     }
 
 
 def test_unknown_board_names_the_nearest() -> None:
     with pytest.raises(SpecError, match=r"icebraker.*Did you mean 'icebreaker'"):
         find_board("icebraker")
+
+
+@every_board
+def test_families_say_what_their_tool_does_not_time(board: Board) -> None:
+    family = board.family
+    assert family.untimed_ns >= 0
+    assert bool(family.untimed) == (family.untimed_ns > 0)

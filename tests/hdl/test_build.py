@@ -23,6 +23,7 @@ from hdl import toolchain
 from hdl.build import INFERENCE_ONLY, SEEDS, main, parse_foldings
 from hdl.passes import pipeline
 from hdl.report import estimate
+from hdl.timing import Timing
 from hdl.toolchain import Placed, ToolError, Use
 
 TINY = """
@@ -54,7 +55,8 @@ class FakeTools:
             CELLS: Use(used=self.cells, available=5280),
             "EBR": Use(used=5, available=30),
         }
-        return Placed(fmax_mhz=self.fmax_mhz, utilization=utilization)
+        timing = Timing(tool="nextpnr-ice40", tool_mhz=self.fmax_mhz, untimed=["a multiplier"])
+        return Placed(timing=timing, utilization=utilization)
 
 
 @pytest.fixture
@@ -98,7 +100,8 @@ def test_report_says_what_was_asked_for_and_what_came_out(tmp_path: Path, tools:
     assert report["device"] == "iCE40UP5K"
     assert report["network"] == "digits"
     assert report["classifier"] == "generator"
-    assert (report["clock_mhz"], report["fmax_mhz"]) == (36.0, 40.0)
+    usual = find_board("icebreaker").clock_hz / 1e6
+    assert (report["clock_mhz"], report["usual_mhz"], report["fmax_mhz"]) == (usual, usual, 40.0)
     assert report["timing_met"] is True
     assert report["utilization"]["EBR"] == {"used": 5, "available": 30}
     assert report["cycles_per_sample"] == {
@@ -235,7 +238,8 @@ def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: Fa
     assert "what the tools said" in (failed / toolchain.LOG).read_text()
     tools.fmax_mhz = 36.0
     assert run_digits(tmp_path).exit_code == 0
-    assert json.loads((tmp_path / "report.json").read_text())["clock_mhz"] == 36.0
+    usual = find_board("icebreaker").clock_hz / 1e6
+    assert json.loads((tmp_path / "report.json").read_text())["clock_mhz"] == usual
     assert (tmp_path / "top.bin").read_bytes() == b"second"
     assert not failed.exists()
 
@@ -243,13 +247,28 @@ def test_a_missed_clock_leaves_the_last_good_bitstream(tmp_path: Path, tools: Fa
 def test_the_slower_clock_is_taken_where_the_board_s_is_missed(
     tmp_path: Path, tools: FakeTools
 ) -> None:
-    tools.fmax_mhz = 35.9
+    usual = find_board("icebreaker").clock_hz / 1e6
+    tools.fmax_mhz = usual - 0.1
     result = run_digits(tmp_path)
     assert result.exit_code == 0
     assert tools.seed == find_board("icebreaker").seed
-    assert "36.0 MHz needed, 35.9 MHz reached. Once more, for 24.0 MHz" in result.output
+    missed = f"{usual:.1f} MHz needed, {usual - 0.1:.1f} MHz reached. Once more, for 24.0 MHz"
+    assert missed in result.output
     report = json.loads((tmp_path / "report.json").read_text())
-    assert (report["clock_mhz"], report["timing_met"]) == (24.0, True)
+    assert (report["clock_mhz"], report["usual_mhz"]) == (24.0, usual)
+    assert report["timing_met"]
+    # Every report says that it is not the usual clock.
+    told = f"built for 24.0 MHz: the board's {usual:.1f} were missed"
+    assert told in (tmp_path / "report.md").read_text()
+    assert told in result.output
+
+
+def test_reports_say_what_no_tool_has_timed(tmp_path: Path, tools: FakeTools) -> None:
+    result = run_digits(tmp_path)
+    for text in (result.output, (tmp_path / "report.md").read_text()):
+        assert "nextpnr-ice40 says 40.0 MHz" in text
+        assert "not timed by nextpnr-ice40: a multiplier" in text
+        assert "were missed" not in text
 
 
 def test_a_failing_tool(tmp_path: Path, tools: FakeTools) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_ice40_takes_blocks_alone_and_repeats_itself(tmp_path: Path) -> None:
     # left is the word, eight bits of x, the power-on reset and the glue.
     assert used.pop(CELLS) < 140
     assert used == {"SPRAM": 4, "EBR": 3, "MAC16": 1}
-    assert placed.fmax_mhz > 24
+    assert placed.timing.fmax_mhz > 24
     check_available(board, placed)
     assert "module top" in (tmp_path / "first/top.v").read_text()
     build(board, design, tmp_path / "again", 1)
@@ -131,6 +131,11 @@ def test_gowin(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "build/nextpnr.json").read_text())["utilization"]
     assert report["ALU"]["used"] >= 32  # the sum's carries, no part of the LUT4
     assert used[CELLS] == report["LUT4"]["used"] + report["ALU"]["used"]
+    # Smaller tables would cost nothing, by the tool's delays.
+    netlist = json.loads((tmp_path / "build/top.syn.json").read_text())["modules"]["top"]["cells"]
+    assert {cell["type"] for cell in netlist.values()} & {"LUT1", "LUT2", "LUT3", "LUT4"} == {
+        "LUT4"
+    }
     assert (tmp_path / "build/top.fs").stat().st_size > 0
     check_available(board, placed)
 
@@ -231,3 +236,65 @@ def test_tools_are_those_of_this_interpreter_unless_named(monkeypatch: pytest.Mo
     }
     monkeypatch.setenv("ICEPACK", "/bin/sh")
     assert toolchain.find_tools(family)["ICEPACK"] == "/bin/sh"
+
+
+def report_of(clocks: Mapping[str, Any], folder: Path) -> None:
+    """What place and route would leave."""
+    report = {"fmax": clocks, "utilization": {"ICESTORM_LC": {"used": 7, "available": 5280}}}
+    (folder / "nextpnr.json").write_text(json.dumps(report))
+
+
+def run_fakes(folder: Path, monkeypatch: pytest.MonkeyPatch, icetime: str) -> toolchain.Placed:
+    """A build whose tools do nothing but for `icetime`, a script; `folder` holds the report."""
+    board = find_board("icebreaker")
+    for name, script in {"nothing": "", "icetime": icetime}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    for variable in ("YOSYS", "NEXTPNR_ICE40", "ICEPACK"):
+        monkeypatch.setenv(variable, str(folder / "nothing"))
+    monkeypatch.setenv("ICETIME", str(folder / "icetime") if icetime else "not-installed")
+    return toolchain.build(lambda platform: Module(), board, folder, 1, print)
+
+
+def test_a_report_without_a_clock_is_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_of({}, tmp_path)
+    with pytest.raises(toolchain.ToolError, match="nextpnr-ice40 reports no clock"):
+        run_fakes(tmp_path, monkeypatch, "")
+    (tmp_path / "nextpnr.json").write_text('{"fmax"')
+    with pytest.raises(toolchain.ToolError, match="left no report that can be read"):
+        run_fakes(tmp_path, monkeypatch, "")
+
+
+def test_the_more_careful_figure_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {
+        "fast": {"achieved": 60.0, "constraint": 12.0},
+        "slow": {"achieved": 40.0, "constraint": 36.0},
+    }
+    report_of(clocks, tmp_path)
+    alone = run_fakes(tmp_path, monkeypatch, "").timing
+    assert (alone.tool_mhz, alone.second_mhz) == (40.0, None)
+    assert alone.fmax_mhz == pytest.approx(1000 / (25 + alone.untimed_ns))
+    assert alone.untimed_ns > 0
+    says = 'echo "Total path delay: 40.00 ns (25.00 MHz)"'
+    both = run_fakes(tmp_path, monkeypatch, f"{says}; echo $* >> asked").timing
+    assert (both.tool_mhz, both.second_mhz, both.fmax_mhz) == (40.0, 25.0, 25.0)
+    assert (tmp_path / "asked").read_text() == "-d up5k -tm top.asc\n"
+    assert "25.00 MHz" in (tmp_path / toolchain.LOG).read_text()
+    kinder = run_fakes(tmp_path, monkeypatch, says.replace("25.00", "39.90")).timing
+    assert kinder.fmax_mhz == alone.fmax_mhz
+    failing = run_fakes(tmp_path, monkeypatch, "exit 1").timing
+    assert failing.second_mhz is None
+
+
+def test_the_netlist_serves_more_than_one_seed(tmp_path: Path) -> None:
+    board = find_board("icebreaker")
+    design = memories_and_product(board, 1024)
+    other = build(board, design, tmp_path / "both", 1)
+    netlist = (tmp_path / "both/top.json").read_bytes()
+    again = toolchain.build(design, board, tmp_path / "both", 2, print, synthesised=True)
+    assert (tmp_path / "both/top.json").read_bytes() == netlist
+    build(board, design, tmp_path / "anew", 2)
+    assert (tmp_path / "both/top.bin").read_bytes() == (tmp_path / "anew/top.bin").read_bytes()
+    assert again.timing != other.timing
