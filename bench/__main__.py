@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import area, cycles, epoch, golden, multipliers, results, traffic
+from bench import area, cycles, epoch, golden, multipliers, results, seeds, traffic
 from bench.cases import DIGITS, MNIST, WIDE, Case, Pairs, find
 from bench.figures import Figure, Found
 from bench.say import Meanwhile
@@ -34,6 +34,7 @@ PARTS = {
     "multipliers": Part(multipliers.run, MNIST + WIDE + DIGITS),
     "golden": Part(golden.run, MNIST[1:] + WIDE),
     "area": Part(area.run, MNIST[:1]),
+    "seeds": Part(seeds.run, MNIST + DIGITS),
 }
 
 

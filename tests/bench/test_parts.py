@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from bench import builds, cases, cycles, epoch, golden, observe
+from bench import builds, cases, cycles, epoch, golden, observe, seeds
 from bench.__main__ import main
 from bench.cases import Case
 from bench.figures import Figure, Skipped
@@ -19,6 +19,7 @@ from boards.registry import find_board
 from golden_model.data import Dataset
 from golden_model.spec.control import Counter
 from golden_model.spec.network import Dense, Learning, Network, Readout
+from hdl.timing import Timing
 from sim.chip import SimulatedCore
 from sim.cxxrtl import QUICK
 
@@ -206,3 +207,20 @@ def test_a_damaged_report_is_of_no_plan(tmp_path, report):
 def test_each_choice_of_options_is_built_in_a_folder_of_its_own():
     dense = replace(cases.OPTIONS, skip_zeros=not cases.OPTIONS.skip_zeros)
     assert builds.place(CASE, cases.OPTIONS) != builds.place(CASE, dense)
+
+
+def test_seeds_are_counted_by_the_board_s_own_clock(monkeypatch):
+    needed, asked = CASE.board.clock_hz / 1e6, []
+
+    def build(design, board, folder, seed, say, *, synthesised):
+        asked.append((seed, synthesised, folder))
+        timing = Timing(tool="a tool", tool_mhz=needed + (seed != 3) - (seed == 5) * 2)
+        return SimpleNamespace(timing=timing)
+
+    monkeypatch.setattr(seeds.toolchain, "build", build)
+    met, middle = seeds.run([CASE], silent)
+    assert (met.value, met.goal, met.met) == (4, 4, True)
+    assert (middle.value, middle.goal) == (needed + 1, needed)
+    # One netlist, in one folder, for all of them.
+    assert [synthesised for _, synthesised, _ in asked] == [False, True, True, True, True]
+    assert len({folder for *_, folder in asked}) == 1
