@@ -193,17 +193,17 @@ def test_mat_files_that_are_sound(compressed: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_mat_files_with_any_byte_damaged(compressed: bool, tmp_path: Path) -> None:
-    """Nothing but one kind of error, whatever is read then."""
+def test_mat_files_that_end_anywhere(compressed: bool, tmp_path: Path) -> None:
+    """Nothing but one kind of error, wherever the file is cut."""
     sound, refused = mat(compressed=compressed), 0
-    for at in range(124, len(sound)):
-        for value in (0x00, 0xFF, 0x0F):
-            (tmp_path / "a.mat").write_bytes(sound[:at] + bytes([value]) + sound[at + 1 :])
-            try:
-                read_mat(tmp_path / "a.mat", ("X", "y"), "")
-            except SpecError:
-                refused += 1
-    assert refused > len(sound) // 10
+    for length in range(len(sound)):
+        (tmp_path / "a.mat").write_bytes(sound[:length])
+        try:
+            read_mat(tmp_path / "a.mat", ("X", "y"), "")
+        except SpecError:
+            refused += 1
+    # What only fills up the last element need not be there.
+    assert refused >= len(sound) - 8
 
 
 def element(kind: int, content: bytes) -> bytes:
