@@ -61,8 +61,10 @@ class Board:
     def info(self) -> Info:
         """What the chip says of itself."""
         payload = self._request(Opcode.INFO)
-        if payload[:1] != bytes([VERSION]) or len(payload) != INFO.size:
-            raise LinkError(other_version(*payload[:1]))
+        if payload and payload[0] != VERSION:
+            raise LinkError(other_version(payload[0]))
+        if len(payload) != INFO.size:
+            raise BadReply(f"INFO takes {INFO.size} bytes, {len(payload)} came")
         return Info.decode(payload)
 
     def check_network(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from boards.host.driver import Board
 from boards.host.line import SETTLING
 from boards.host.protocol import HEADER, Frame, LinkError, checksum, encode
-from golden_model.spec.frames import REPLY, SYNC, FrameError, Opcode
+from golden_model.spec.frames import REPLY, SYNC, VERSION, FrameError, Opcode
 from tests.boards.wires import FORMATS, Wire, same_state
 
 
@@ -90,6 +90,14 @@ def test_a_newer_chip_is_told(info):
     wire = Wire(FORMATS)
     wire.chip._serve = lambda opcode, payload: info[: 10 + len(info)]
     with pytest.raises(LinkError, match="frames of version 3, this program version 2"):
+        Board(wire, FORMATS)
+
+
+@pytest.mark.parametrize("info", [b"", bytes([VERSION]), bytes([VERSION]) + bytes(11)])
+def test_an_info_of_another_size_is_damage(info):
+    wire = Wire(FORMATS)
+    wire.chip._serve = lambda opcode, payload: info
+    with pytest.raises(LinkError, match=f"INFO takes 10 bytes, {len(info)} came"):
         Board(wire, FORMATS)
 
 
