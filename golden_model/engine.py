@@ -142,7 +142,7 @@ def can_compile() -> bool:
         return False
     try:
         importlib.import_module("golden_model.compiled")
-    except ImportError as error:
+    except Exception as error:  # ImportError, or OSError and SystemError of the libraries below it
         click.echo(f"numba cannot be used ({error}); NumPy does the same, slower.", err=True)
         return False
     return True

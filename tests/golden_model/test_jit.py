@@ -88,15 +88,21 @@ def test_without_a_place_to_keep_them_loops_are_compiled_all_the_same(package: P
     assert "NUMBA_CACHE_DIR" in said
 
 
+@pytest.mark.parametrize("kind", [ImportError, OSError, SystemError])
 def test_a_numba_that_cannot_be_imported_is_done_without(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
 ) -> None:
+    """Its libraries raise other errors than Python does."""
+
+    def fails(name: str) -> None:
+        raise kind("libLLVM is missing")
+
     can_compile.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "golden_model.compiled", None)
+        patched.setattr("importlib.import_module", fails)
         assert not can_compile()
         assert not can_compile()
-    assert capsys.readouterr().err.count("numba cannot be used") == 1
+    assert capsys.readouterr().err.count("numba cannot be used (libLLVM is missing)") == 1
     can_compile.cache_clear()
     assert can_compile()
 
