@@ -29,6 +29,8 @@ from hdl.rtl.chip import Chip
 
 INFERENCE_ONLY = ".inference-only"
 """Behind the network's name in the folder of a build that cannot learn; no name has a dot."""
+DIGITS = 9
+"""Of a PE or SIMD, far more than any layer has units."""
 SEEDS = 2**64
 """How many seeds nextpnr tells apart."""
 
@@ -176,7 +178,8 @@ def parse_foldings(texts: Iterable[str]) -> dict[str, tuple[int, int]]:
 def _parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     name, _, shape = text.partition("=")
     numbers = shape.split("x")
-    if not name or len(numbers) != 2 or not all(n.isascii() and n.isdigit() for n in numbers):
+    plain = all(n.isascii() and n.isdigit() and len(n) <= DIGITS for n in numbers)
+    if not name or len(numbers) != 2 or not plain:
         rule = "it must be a layer, its PE and its SIMD"
         raise SpecError(f"--folding {text}", rule, "Write for example --folding layer0=2x4")
     return name, (int(numbers[0]), int(numbers[1]))
@@ -259,7 +262,7 @@ def main(
 def _cost_of_learning(report: Report, out: Path) -> str:
     """A line, if the folder beside `out` holds a build without learning."""
     inference_only = out.parent / f"{out.name}{INFERENCE_ONLY}" / "report.json"
-    if not inference_only.exists():
+    if not inference_only.is_file():
         return ""
     try:
         return report.against(read_report(inference_only))

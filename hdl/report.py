@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 from rich.table import Table
@@ -42,7 +42,10 @@ def read_report(file: Path) -> "Report":
         members = {field.name: content[field.name] for field in fields(Report)}
         used = {kind: Use(**use) for kind, use in members.pop("utilization").items()}
         timing = Timing(**members.pop("timing"))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # What is compared is calculated with.
+        if not all(type(n) is int and n >= 0 for use in used.values() for n in astuple(use)):
+            raise ValueError("a use is a count")
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         rule = "it is no report of this version"
         raise SpecError(f"file {str(file)!r}", rule, "Build anew what it is of") from error
     return Report(**members, utilization=used, timing=timing)

@@ -178,7 +178,9 @@ def test_a_build_into_this_very_folder(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"board": "icebreaker"}', '{"utilization": {"EBR": 5}}', None]
+    "text",
+    ["", "{", "[]", "[" * 100_000, '{"board": "icebreaker"}', '{"utilization": {"EBR": 5}}', None],
+    ids=lambda text: str(text)[:30],
 )
 def test_a_neighbour_without_a_report_of_today(
     tmp_path: Path, tools: FakeTools, text: str | None
@@ -193,6 +195,30 @@ def test_a_neighbour_without_a_report_of_today(
     told = f"what learning costs cannot be said: file '{beside}/report.json'" in result.output
     assert told == (text is not None)
     assert result.output.endswith("out/top.bin\n")
+
+
+@pytest.mark.parametrize("used", ["12", None, -5, 1.5, True, [3]], ids=repr)
+def test_a_neighbour_s_report_that_does_not_count(
+    tmp_path: Path, tools: FakeTools, used: object
+) -> None:
+    beside = tmp_path / f"out{INFERENCE_ONLY}"
+    assert run_digits(beside, "--inference-only").exit_code == 0
+    report = json.loads((beside / "report.json").read_text())
+    report["utilization"]["EBR"]["used"] = used
+    (beside / "report.json").write_text(json.dumps(report))
+    result = run_digits(tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "what learning costs cannot be said: file " in result.output
+
+
+def test_a_neighbour_s_report_that_is_no_file(tmp_path: Path, tools: FakeTools) -> None:
+    """A pipe would be waited for."""
+    beside = tmp_path / f"out{INFERENCE_ONLY}"
+    beside.mkdir()
+    os.mkfifo(beside / "report.json")
+    result = run_digits(tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "learning costs" not in result.output
 
 
 def test_only_the_same_design_is_compared(tmp_path: Path, tools: FakeTools) -> None:
