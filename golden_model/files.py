@@ -74,6 +74,9 @@ def check_size(path: Path, size: int) -> None:
 def read_arrays(path: Path, remedy: str) -> Arrays:
     """All arrays of an .npz file; :class:`SpecError`, with that remedy, if it is none."""
     magic = np.lib.format.MAGIC_PREFIX
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # A pipe or a device may never end.
+        raise SpecError(f"file {str(path)!r}", "it is no regular file", remedy)
     with reading(path, "it is not an .npz file of plain arrays", remedy), path.open("rb") as file:
         if file.read(len(magic)) == magic:
             rule = "it is a single .npy array, not an .npz file of several"

@@ -71,6 +71,9 @@ def _train(
     for path in (save, json_file):
         if path:
             check_writable(path)
+    if save and json_file and save.resolve() == json_file.resolve():
+        rule = "weights and results are two files"
+        raise SpecError(f"--save and --json {str(save)!r}", rule, "Name another for one of them")
     engine = _engine(name, seed)
     network = engine.formats.network
     data = load_data(data_name or natural_data(network), network, data_dir)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from golden_model.files import check_writable, replace_file
+from golden_model.files import check_writable, read_arrays, replace_file
 from golden_model.spec.errors import SpecError
 
 
@@ -180,3 +180,9 @@ def test_checking_changes_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "new")
     assert not list(tmp_path.iterdir())
     assert tmp_path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_arrays_are_read_from_no_device() -> None:
+    """It might never end."""
+    with pytest.raises(SpecError, match="it is no regular file"):
+        read_arrays(Path("/dev/null"), "Name a file")

@@ -377,3 +377,12 @@ def test_images_are_moved_by_no_more_than_the_jitter() -> None:
                 source = before[min(max(row + up, 0), 7), min(max(column + left, 0), 7)]
                 assert after[row, column] == source
     assert seen == {-2, -1, 0, 1, 2}
+
+
+def test_weights_and_results_are_two_files(tmp_path):
+    file = tmp_path / "both"
+    words = ["--network", "digits", "--save", str(file), "--json", str(tmp_path / "." / "both")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "weights and results are two files" in result.output
+    assert not file.exists()
