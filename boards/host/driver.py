@@ -167,6 +167,7 @@ class Board:
             try:
                 reply = self._line.ask(opcode, payload)
             except (Damaged, NoAnswer, BadReply):
+                self._count = None  # until the chip says it, should asking fail
                 self._line.settle()
                 self._count = self._counted()
                 if self._count not in (before, after):
