@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, TypeVar
 
 from golden_model.spec.errors import SpecError, nearest
+from golden_model.spec.scaler import Scaler
 
 MAX_CLASSES = 256
 MAX_INPUTS = 16384
@@ -46,6 +47,15 @@ class Feedback(StrEnum):
 
     SYMMETRIC = "symmetric"
     SIGN_CONCORDANT = "sign-concordant"
+
+
+class Coding(StrEnum):
+    """What a network's inputs are: bytes from 0 up, half of which tell how far a value is above its
+    mean and half how far below, or bytes of two's complement around it."""
+
+    UNSIGNED = "unsigned"
+    TWO_CHANNELS = "two-channels"
+    SIGNED = "signed"
 
 
 class Rounding(StrEnum):
@@ -256,10 +266,21 @@ class Network:
     -------
     inputs
         How many; or height, width and channels of an image, which `image` then holds.
+    coding
+        What the inputs are. Centred ones keep ordinary data, which is seldom 0, from moving all
+        weights of a unit alike. With two channels there are two inputs for each centred value
+        ``v``, ``max(0, v)`` and ``max(0, -v)``, one of which is 0: of an image twice the channels,
+        else first all of the one kind, then all of the other, since zeros that stand together are
+        skipped together. The host makes them, and hardware knows nothing of it.
+    scaler
+        How the host centres features; None where it is to be found from the training data, and for
+        unsigned inputs.
+    labels
+        Names of the classes, in order; empty where they are numbers from 0.
     on_off
-        Half of the channels tell how much brighter than its mean each channel of the data's images
-        is, the other half how much darker, as ON and OFF cells of a retina do. The host makes them
-        when it loads the data, see :func:`golden_model.data.on_off_channels`.
+        Two channels of images, each centred by itself: half of the channels tell how much brighter
+        than its mean each channel of the data's image is, the other half how much darker, as ON
+        and OFF cells of a retina do; see :func:`golden_model.data.on_off_channels`.
 
     Raises
     ------
@@ -275,6 +296,9 @@ class Network:
     seed: int = 1
     learning: Learning = field(default_factory=Learning)
     readout: Readout | None = None
+    coding: Coding = Coding.UNSIGNED
+    scaler: Scaler | None = None
+    labels: tuple[str, ...] = ()
     on_off: bool = False
 
     def __post_init__(self) -> None:
@@ -294,6 +318,8 @@ class Network:
         if self.on_off and (self.image is None or self.image[2] % 2):
             rule = "images have two channels for each of the data's"
             raise SpecError("on_off = true", rule, "Write for example inputs = [32, 32, 6]")
+        self._check_coding()
+        self._check_labels()
         for index, layer in enumerate(self.layers):
             layer.check(f"layers[{index}]")
         if self.readout is not None:
@@ -325,6 +351,48 @@ class Network:
         object.__setattr__(self, "image", image)
         object.__setattr__(self, "inputs", math.prod(image))
 
+    def _check_coding(self) -> None:
+        object.__setattr__(self, "coding", check_choice("coding", self.coding, Coding))
+        if self.on_off and self.coding is not Coding.UNSIGNED:
+            rule = "on_off centres each image by itself, and makes two channels of it already"
+            value = f'coding = "{self.coding}" beside on_off'
+            raise SpecError(value, rule, "Leave one of them out")
+        if self.two_channels and (self.image or (self.inputs,))[-1] % 2:
+            value = f"inputs = {list(self.image) if self.image else self.inputs}"
+            rule = "with two channels there are two inputs for each of the data's"
+            remedy = "Write 2 * n for n features, or twice the channels of an image"
+            raise SpecError(value, rule, remedy)
+        if self.scaler is None:
+            return
+        if self.coding is Coding.UNSIGNED:
+            rule = "a scaler centres, and unsigned inputs are not centred"
+            raise SpecError("[scaler]", rule, 'Write coding = "two-channels", or leave it out')
+        if len(self.scaler.mean) != self.features:
+            value = f"a scaler of {len(self.scaler.mean)} features"
+            rule = f"the inputs of this network are made of {self.features}"
+            raise SpecError(value, rule, "Fit it to this network's data")
+
+    def _check_labels(self) -> None:
+        labels = self.labels
+        if not isinstance(labels, list | tuple) or not all(isinstance(n, str) for n in labels):
+            rule = "it is a list of names in quotes"
+            raise SpecError(f"labels = {labels!r}", rule, 'Write for example ["no", "yes"]')
+        object.__setattr__(self, "labels", tuple(labels))
+        if labels and (len(labels) != self.classes or len(set(labels)) != len(labels)):
+            value = f"{len(labels)} labels, {len(set(labels))} of them different"
+            rule = f"each of the {self.classes} classes has a name of its own"
+            raise SpecError(value, rule, "Name each class once, or leave labels out")
+
+    @property
+    def two_channels(self) -> bool:
+        """Whether the host makes two inputs of each of the data's."""
+        return self.on_off or self.coding is Coding.TWO_CHANNELS
+
+    @property
+    def features(self) -> int:
+        """Values of a sample of the data."""
+        return self.inputs // (1 + self.two_channels)
+
     @property
     def fingerprint(self) -> int:
         """CRC-32 of the description: tells whether host and chip speak of the same network.
@@ -332,7 +400,10 @@ class Network:
         What only the host does while it trains is no part of it.
         """
         description = asdict(self)
-        del description["on_off"]
+        for name in ("on_off", "scaler", "labels"):
+            del description[name]
+        if self.coding is not Coding.SIGNED:
+            del description["coding"]
         for name in HOST_ONLY:
             del description["learning"][name]
         return zlib.crc32(json.dumps(description, sort_keys=True).encode())

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.network import LAYER_TYPES, Hidden, Learning, Network, Readout, field_names
+from golden_model.spec.scaler import Scaler
 
 Record = TypeVar("Record")
 
@@ -83,6 +84,8 @@ def parse_network(text: str, where: str = "the description") -> Network:
             "layers", "layers are a list of tables", "Write [[layers]], twice bracketed"
         )
     table["layers"] = tuple(_layer(layer, f"layers[{n}]") for n, layer in enumerate(layers))
+    if "scaler" in table:
+        table["scaler"] = _record(Scaler, table["scaler"], "scaler")
     if "readout" in table:
         table["readout"] = _record(Readout, table["readout"], "readout")
     return _record(Network, table, "the description")
