@@ -118,6 +118,7 @@ class Matrix(wiring.Component):
             simd=fold.simd,
             bias=layer.bias_input,
             pages=3 if fold.learns else 2,
+            signed=layer.signed_input,
         )
         m.submodules.sweep = sweep = self._sweep(m, buffer)
         m.submodules.access = access = WeightAccess(layer, fold)

@@ -4,7 +4,7 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,6 +29,8 @@ class SampleBuffer(wiring.Component):
         The constant input.
     pages
         3, or 2 if nothing is learnt: then there is no previous one.
+    signed
+        Whether the activations that are read are two's complement, 0 being 0 either way.
 
     Members
     -------
@@ -51,10 +53,12 @@ class SampleBuffer(wiring.Component):
     Cost: `pages` memories of ceil((inputs + 1) / simd) words; about 4 * 8 * simd + 40 cells.
     """
 
-    def __init__(self, *, inputs: int, simd: int, bias: int, pages: int = 3) -> None:
+    def __init__(
+        self, *, inputs: int, simd: int, bias: int, pages: int = 3, signed: bool = False
+    ) -> None:
         self.inputs, self.simd, self.bias, self.pages = inputs, simd, bias, pages
         self.depth = -(-(inputs + 1) // simd)
-        group = data.ArrayLayout(ACTIVATION_BITS, simd)
+        group = data.ArrayLayout(Shape(ACTIVATION_BITS, signed), simd)
         super().__init__(
             {
                 "i": In(stream.Signature(SAMPLE)),

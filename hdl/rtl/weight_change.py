@@ -35,8 +35,7 @@ class WeightChange(wiring.Component):
     gradients, load
         d of the unit of each lane, taken while `load` is 1.
     previous
-        Activation of the last sample, never negative. It or the gradients are scaled, see
-        `Folding`.
+        Activation of the last sample. It or the gradients are scaled, see `Folding`.
     learn
         With `previous`: it is of a word that changes. Two lanes only.
     o
