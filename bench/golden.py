@@ -4,8 +4,6 @@ import importlib.util
 import time
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bench import builds
@@ -16,6 +14,7 @@ from bench.say import Say
 from golden_model.engine import GoldenEngine
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.learner import Samples
 from golden_model.training import set_rates, shuffled
 from hdl.passes.errors import DoesNotFit
 
@@ -63,7 +62,7 @@ def compare(case: Case, shape: str, say: Say) -> Iterator[Found]:
     yield from _chip(case, shape, golden, say)
 
 
-def golden_rate(formats: FormattedNetwork, x: NDArray[np.uint8], labels: list[int]) -> float:
+def golden_rate(formats: FormattedNetwork, x: Samples, labels: list[int]) -> float:
     """Samples per second that the golden model learns, from fresh weights, in one thread."""
     engine = GoldenEngine(formats)
     set_rates(engine, 0)
@@ -75,9 +74,7 @@ def golden_rate(formats: FormattedNetwork, x: NDArray[np.uint8], labels: list[in
         return len(labels) / (time.perf_counter() - start)
 
 
-def _torch_rates(
-    formats: FormattedNetwork, x: NDArray[np.uint8], labels: list[int]
-) -> dict[str, float]:
+def _torch_rates(formats: FormattedNetwork, x: Samples, labels: list[int]) -> dict[str, float]:
     # Imported here because it is an extra, and takes seconds.
     from bench.pytorch import time_variants  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bench.cases import Case
 from golden_model.data import Dataset, load_data
 from golden_model.spec.control import Activity, Counter, Register
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Network
 from golden_model.training import set_rates, shuffled
 from hdl.passes.stages import ScheduledNetwork
@@ -109,9 +110,7 @@ def on_data(
     )
 
 
-def _counted(
-    core: SimulatedCore, x: NDArray[np.uint8], labels: list[int] | list[None]
-) -> Observation:
+def _counted(core: SimulatedCore, x: Samples, labels: list[int] | list[None]) -> Observation:
     before = activity(core)
     _send(core, x, labels)
     starts = core.starts()[-1, -len(x) :]
@@ -121,7 +120,7 @@ def _counted(
 
 
 def _send(
-    core: SimulatedCore, x: NDArray[np.uint8], labels: list[int] | list[int | None] | list[None]
+    core: SimulatedCore, x: Samples, labels: list[int] | list[int | None] | list[None]
 ) -> None:
     for sample, label in zip(x, labels, strict=True):
         core.send(sample, label)

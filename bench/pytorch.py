@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from golden_model.spec.formats import ACTIVATION_FRACTION, DenseFormat, FormattedNetwork
+from golden_model.spec.learner import Samples
 
 Tensor = Any
 """A `torch.Tensor`; PyTorch is an extra, and types are checked without it."""
@@ -105,9 +105,7 @@ VARIANTS: dict[str, Callable[[Net, Tensor, list[int]], Iterator[int]]] = {
 }
 
 
-def time_variants(
-    formats: FormattedNetwork, x: NDArray[np.uint8], labels: list[int]
-) -> dict[str, Timing]:
+def time_variants(formats: FormattedNetwork, x: Samples, labels: list[int]) -> dict[str, Timing]:
     """Each variant, from fresh weights, on samples of shape ``[n, inputs]``; one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

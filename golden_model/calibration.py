@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine, can_compile
@@ -21,6 +20,7 @@ from golden_model.layers import LayerTrace
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import ACTIVATION_FRACTION, FormattedNetwork, infer_formats
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Network, Readout
 
 ACTIVATION_RMS = 2.0**ACTIVATION_FRACTION
@@ -112,7 +112,7 @@ def with_settings(network: Network, index: int, **settings: int) -> Network:
     return replace(network, layers=tuple(layers))
 
 
-def _find_activation_shift(network: Network, index: int, x: NDArray[np.uint8]) -> Network:
+def _find_activation_shift(network: Network, index: int, x: Samples) -> Network:
     for _ in range(TRIES):
         layer = infer_formats(network).layers[index]
         rms = _rms(trace.activations for trace in _traces(network, index, x))
@@ -127,7 +127,7 @@ def _find_activation_shift(network: Network, index: int, x: NDArray[np.uint8]) -
 
 
 def _find_rate_shift(
-    network: Network, index: int, x: NDArray[np.uint8], labels: list[int]
+    network: Network, index: int, x: Samples, labels: list[int]
 ) -> tuple[Network, float]:
     """The network, and the share of the weights by which an update moves them."""
     share = 0.0
@@ -146,9 +146,7 @@ def _find_rate_shift(
     return with_settings(network, index, rate_shift=layer.rate_shift), share
 
 
-def _update_share(
-    formats: FormattedNetwork, index: int, x: NDArray[np.uint8], labels: list[int]
-) -> float:
+def _update_share(formats: FormattedNetwork, index: int, x: Samples, labels: list[int]) -> float:
     """Root mean square of single updates from the initial weights, as a share of theirs."""
     engine = _engine(formats)
     for layer in formats.layers:
@@ -163,7 +161,7 @@ def _update_share(
     return _rms([np.array(changes)]) / _rms([initial]) if changes else 0.0
 
 
-def _traces(network: Network, index: int, x: NDArray[np.uint8]) -> list[LayerTrace]:
+def _traces(network: Network, index: int, x: Samples) -> list[LayerTrace]:
     engine = _engine(infer_formats(network))
     traces = []
     for sample in x:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from golden_model.data_files import read_npz
 from golden_model.data_sets import LOADERS, SHORT_NAMES
 from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.network import Network
+from golden_model.spec.learner import Samples, sample_type
+from golden_model.spec.network import Coding, Network
 
 VALIDATION = 2**32 - 1
 """Names the draw of :func:`stratified` beside those of epochs, which count from 0."""
@@ -19,12 +21,12 @@ VALIDATION = 2**32 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Samples of uint8, shape ``[n, inputs]``, and their labels, uint8 of shape ``[n]``."""
+    """Samples, shape ``[n, inputs]``, and their labels, uint8 of shape ``[n]``."""
 
     name: str
-    x_train: NDArray[np.uint8]
+    x_train: Samples
     y_train: NDArray[np.uint8]
-    x_test: NDArray[np.uint8]
+    x_test: Samples
     y_test: NDArray[np.uint8]
 
 
@@ -137,7 +139,7 @@ def _check_some_left(data: Dataset, samples: int) -> None:
 
 def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
     """The arrays as a Dataset, once each has been found to fit `network` and its partner."""
-    fitted = {}
+    fitted: dict[str, Any] = {}
     for part in ("train", "test"):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
         samples = _samples(f"{name}: x_{part}", x, network)
@@ -151,9 +153,11 @@ def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
     return Dataset(name=name, **fitted)
 
 
-def _samples(place: str, x: NDArray[np.generic], network: Network) -> NDArray[np.uint8]:
-    if x.dtype != np.uint8:
+def _samples(place: str, x: NDArray[np.generic], network: Network) -> Samples:
+    if x.dtype != sample_type(network):
         rule = "samples are unsigned 8-bit integers (uint8), 0 to 255"
+        if network.coding is Coding.SIGNED:
+            rule = "samples of signed inputs are 8-bit integers (int8), -128 to 127"
         _check_finite(place, x, rule)
         raise SpecError(f"{place} is {x.dtype}", rule, "Scale and convert them before saving")
     inputs = network.inputs // (1 + network.on_off)
@@ -202,7 +206,7 @@ def _labels(place: str, y: NDArray[np.generic], classes: int) -> NDArray[np.uint
     return y.astype(np.uint8)
 
 
-def on_off_channels(samples: NDArray[np.uint8], image: tuple[int, int, int]) -> NDArray[np.uint8]:
+def on_off_channels(samples: Samples, image: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Twice the distance of each channel from its mean over an image: above it, then below it.
 
     A common brightness, which would drown all else in a layer's first updates, is gone, and half of

@@ -17,7 +17,8 @@ from golden_model.data_files import (
 )
 from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError
-from golden_model.spec.network import Network
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import Coding, Network
 
 DIRECTORY_VARIABLE = "LOAM_DATA"
 IMAGE_SETS = ("mnist", "fashion_mnist", "cifar10_half")
@@ -43,17 +44,33 @@ image or 784 labels, and whose they are."""
 def random_data(network: Network, train: int = 2000, test: int = 500) -> Arrays:
     """Samples and labels without sense, drawn from the network's seed.
 
-    Half of the inputs are 0 and an eighth 255, for the sake of what is special about them.
+    Half of the inputs are 0 and an eighth 255, for the sake of what is special about them; of
+    signed ones an eighth are 127 and another one -128. With two channels one input of each pair is
+    0 in any case.
     """
     random = np.random.RandomState(network.seed)
-    # The host makes two channels of each one of the data's.
-    shape = (train + test, network.inputs // (1 + network.on_off))
-    x = random.randint(0, 256, shape).astype(np.uint8)
-    kind = random.randint(0, 8, shape)
-    x[kind < 4] = 0
-    x[kind == 4] = 255
+    x = _random_inputs(network, train + test, random)
     y = random.randint(0, network.classes, train + test)
     return {"x_train": x[:train], "y_train": y[:train], "x_test": x[train:], "y_test": y[train:]}
+
+
+def _random_inputs(
+    network: Network, samples: int, random: np.random.RandomState
+) -> NDArray[np.generic]:
+    shape = (samples, network.features)
+    x = random.randint(0, 256, shape).astype(np.uint8).view(sample_type(network))
+    kind = random.randint(0, 8, shape)
+    x[kind < 4] = 0
+    x[kind == 4] = np.iinfo(x.dtype).max
+    if network.coding is Coding.SIGNED:
+        x[kind == 5] = np.iinfo(x.dtype).min
+    if network.coding is not Coding.TWO_CHANNELS:
+        return x
+    above = random.randint(0, 2, shape).astype(np.bool_)
+    # Of a pixel, or of the whole sample, first all of the one kind, then all of the other.
+    together = network.image[2] // 2 if network.image else network.features
+    both = [part.reshape(samples, -1, together) for part in (x * above, x * ~above)]
+    return np.concatenate(both, axis=-1).reshape(samples, -1)
 
 
 def _digits(network: Network, directory: Path | None) -> Arrays:

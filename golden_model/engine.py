@@ -13,7 +13,7 @@ from golden_model.layers import DenseLayer, LayerTrace, ReadoutLayer
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
-from golden_model.spec.learner import Result, Sample, Weights
+from golden_model.spec.learner import Result, Sample, Samples, Weights, check_sample
 
 LayerKinds = dict[type[DenseFormat], type[DenseLayer]]
 LAYERS: LayerKinds = {
@@ -54,9 +54,7 @@ class GoldenEngine:
     def send(self, sample: Sample, label: int | None = None) -> None:
         """Answer a sample of shape ``[inputs]`` and, with a label, learn it at once."""
         network = self.formats.network
-        if sample.shape != (network.inputs,) or sample.dtype != np.uint8:
-            found = f"{sample.dtype} of shape {sample.shape}"
-            raise ValueError(f"a sample is uint8 of shape ({network.inputs},), not {found}")
+        check_sample(network, sample)
         if label is not None and not 0 <= label < network.classes:
             raise ValueError(f"label {label} is not 0 to {network.classes - 1}")
         changed = False
@@ -68,7 +66,7 @@ class GoldenEngine:
         scores = layer.scores
         self._results.append(Result(predicted=int(scores.argmax()), scores=scores.astype(np.int64)))
 
-    def send_many(self, samples: NDArray[np.uint8], labels: NDArray[np.integer]) -> None:
+    def send_many(self, samples: Samples, labels: NDArray[np.integer]) -> None:
         """Send labelled samples of shape ``[n, inputs]``, one after the other, and sooner.
 
         Since nothing comes back from above, a layer learns them all before the next one sees any.
@@ -118,7 +116,7 @@ class GoldenEngine:
         for layer in self._layers:
             layer.reset()
 
-    def scores(self, samples: NDArray[np.uint8]) -> Sequence[NDArray[np.number]]:
+    def scores(self, samples: Samples) -> Sequence[NDArray[np.number]]:
         """Each layer's scores of many samples at once; learns and counts nothing.
 
         Parameters
@@ -128,7 +126,7 @@ class GoldenEngine:
         """
         return [scores.astype(np.int64) for scores in self._scores(samples)]
 
-    def _scores(self, samples: NDArray[np.uint8]) -> Iterator[Exact]:
+    def _scores(self, samples: Samples) -> Iterator[Exact]:
         x = samples.astype(np.float64)
         for layer in self._layers:
             x, scores = layer.outputs_of(x)

@@ -6,10 +6,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Network
 
-Images = NDArray[np.uint8]
-"""Samples, shape ``[n, inputs]``."""
+Images = Samples
+"""Shape ``[n, inputs]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from golden_model.data import load_data, natural_data
 from golden_model.spec.command import FOLDER, SETTINGS, needing
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Network
 from golden_model.spec.toml import load_network
 from hdl.build import parse_foldings
@@ -29,18 +30,18 @@ from hdl.toolchain import ToolError
 from sim.chip import SimulatedCore
 from sim.record import Advance, Record, TracedGolden, differences, train
 
-Samples = NDArray[np.uint8]
+Labels = NDArray[np.uint8]
 
 
 def with_cxxrtl(
-    schedule: ScheduledNetwork, samples: Samples, labels: Samples, advance: Advance
+    schedule: ScheduledNetwork, samples: Samples, labels: Labels, advance: Advance
 ) -> Record:
     """Train the RTL in the fast simulator."""
     return train(SimulatedCore(schedule), samples, labels, advance)
 
 
 def with_verilator(
-    schedule: ScheduledNetwork, samples: Samples, labels: Samples, advance: Advance
+    schedule: ScheduledNetwork, samples: Samples, labels: Labels, advance: Advance
 ) -> Record:
     """Train the RTL under cocotb in Verilator."""
     with needing("test", "--engine verilator"):
@@ -53,7 +54,7 @@ ENGINES = {"cxxrtl": with_cxxrtl, "verilator": with_verilator}
 
 def first_samples(
     network: Network, data: str | None, folder: Path | None, count: int
-) -> tuple[Samples, Samples]:
+) -> tuple[Samples, Labels]:
     """The first `count` training samples of a data set and their labels."""
     found = load_data(data or natural_data(network), network, folder)
     if not 1 <= count <= len(found.x_train):
@@ -106,7 +107,7 @@ def main(network: str, data: str | None, samples: int, board: str, **options: An
 
 
 def compare(
-    console: Console, schedule: ScheduledNetwork, samples: Samples, labels: Samples, engine: str
+    console: Console, schedule: ScheduledNetwork, samples: Samples, labels: Labels, engine: str
 ) -> bool:
     """Train both, print a summary and the first difference; says whether there is none."""
     formats = schedule.formats

@@ -31,6 +31,7 @@ from golden_model.spec.frames import (
     FrameError,
     Opcode,
 )
+from golden_model.spec.learner import sample_type
 
 POLL = 0.001
 """Seconds of a poll, far fewer than TIMEOUT_MS, and enough for QUIET_POLLS to exceed it."""
@@ -161,7 +162,7 @@ class GoldenChip:
     def _sample(self, sample: bytes, label: int | None) -> bytes:
         if label is not None and label >= self.formats.network.classes:
             raise _Refusal(FrameError.VALUE)
-        self.engine.send(np.frombuffer(sample, np.uint8), label)
+        self.engine.send(np.frombuffer(sample, sample_type(self.formats.network)), label)
         (result,) = self.engine.results()
         return encode_result(result)
 

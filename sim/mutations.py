@@ -13,7 +13,6 @@ from types import ModuleType
 import click
 import numpy as np
 from amaranth.lib import wiring
-from numpy.typing import NDArray
 from rich.console import Console
 
 from boards.registry import find_board
@@ -21,6 +20,7 @@ from golden_model.data import load_data
 from golden_model.spec.command import SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
 from hdl.passes import pipeline
 from hdl.passes.folding import Options
@@ -343,7 +343,7 @@ def tiny_schedule(rounding: Rounding = Rounding.NEAREST) -> ScheduledNetwork:
     return replace(schedule, foldings=(replace(first, parallel_classes=True), second, readout))
 
 
-def trial(schedule: ScheduledNetwork) -> tuple[NDArray[np.uint8], list[int | None]]:
+def trial(schedule: ScheduledNetwork) -> tuple[Samples, list[int | None]]:
     """Random samples, some of them dark, and their labels, some left out: then the next sample
     follows at once."""
     data = load_data("random", schedule.formats.network)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter
 from golden_model.spec.formats import FormattedNetwork
-from golden_model.spec.learner import Learner, Result
+from golden_model.spec.learner import Learner, Result, Sample, Samples
 
 Integers = NDArray[np.int64]
 CHUNK = 25
@@ -62,7 +62,7 @@ class TracedGolden(GoldenEngine):
         super().__init__(formats)
         self._gradients: list[list[Integers]] = [[] for _ in formats.layers]
 
-    def send(self, sample: NDArray[np.uint8], label: int | None = None) -> None:
+    def send(self, sample: Sample, label: int | None = None) -> None:
         """Answer a sample and, with a label, learn it."""
         super().send(sample, label)
         for kept, trace in zip(self._gradients, self.traces(), strict=True):
@@ -75,7 +75,7 @@ class TracedGolden(GoldenEngine):
 
 def train(
     learner: TracedLearner,
-    samples: NDArray[np.uint8],
+    samples: Samples,
     labels: NDArray[np.uint8] | Sequence[int | None],
     advance: Advance = lambda done: None,
 ) -> Record:

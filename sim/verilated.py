@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from golden_model.spec.learner import Samples
 from hdl.output import usable
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
@@ -27,13 +28,13 @@ class Task:
     """What the simulator's process needs to know: samples of shape ``[n, inputs]``, labels."""
 
     schedule: ScheduledNetwork
-    samples: NDArray[np.uint8]
+    samples: Samples
     labels: NDArray[np.uint8]
 
 
 def train(
     schedule: ScheduledNetwork,
-    samples: NDArray[np.uint8],
+    samples: Samples,
     labels: NDArray[np.uint8],
     advance: Advance = lambda done: None,
 ) -> Record:

@@ -21,7 +21,15 @@ from boards.host.protocol import (
 from golden_model.spec.control import COUNTER_MASK, Activity, Counter, Register
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import VERSION, WRITE_WEIGHTS_MAX, Opcode
-from golden_model.spec.learner import UNKNOWN, Miscounted, Result, Sample, Weights, check_weights
+from golden_model.spec.learner import (
+    UNKNOWN,
+    Miscounted,
+    Result,
+    Sample,
+    Weights,
+    check_sample,
+    check_weights,
+)
 
 TRIES = 5
 
@@ -87,9 +95,7 @@ class Board:
         Where the answer to a labelled sample is lost on the way, the result is `UNKNOWN`.
         """
         network = self.formats.network
-        if sample.shape != (network.inputs,) or sample.dtype != np.uint8:
-            found = f"{sample.dtype} of shape {sample.shape}"
-            raise ValueError(f"a sample is uint8 of shape ({network.inputs},), not {found}")
+        check_sample(network, sample)
         if label is None:
             payload = self._sample(Opcode.INFER, sample.tobytes())
         else:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from golden_model.reference.blocks import Block, ConvMap, DenseMap, Linear, Shape
 from golden_model.reference.losses import LOSSES, FloatLoss, Labels, Real
 from golden_model.reference.methods import Chained, Direct, Local, Method, MethodName
 from golden_model.spec.errors import SpecError
+from golden_model.spec.learner import Samples
 
 INPUT_ONE = 255.0
 """A pixel's 1.0."""
@@ -155,7 +155,7 @@ class ReferenceNetwork:
         """Another step from now on."""
         self._optimiser.rate = rate
 
-    def learn(self, samples: NDArray[np.uint8], labels: Labels) -> None:
+    def learn(self, samples: Samples, labels: Labels) -> None:
         """Learn a batch: samples of shape ``[n, inputs]``, flat, labels of shape ``[n]``."""
         x = self._real(samples)
         gradients = self.gradients(x, labels, self._dropping)
@@ -205,7 +205,7 @@ class ReferenceNetwork:
                 found[2 * last + 2 + number] = parameter, gradient
         return found
 
-    def scores(self, samples: NDArray[np.uint8]) -> list[Real | None]:
+    def scores(self, samples: Samples) -> list[Real | None]:
         """Scores of many samples: each block's own, where it has them, and last the readout's."""
         parts = [
             self._scores(self._real(samples[start : start + EVALUATED]))
@@ -216,7 +216,7 @@ class ReferenceNetwork:
             for column in zip(*parts, strict=True)
         ]
 
-    def first_outputs(self, samples: NDArray[np.uint8]) -> Real:
+    def first_outputs(self, samples: Samples) -> Real:
         """What the first block's units answer, of filters the mean, shape ``[n, units]``."""
         block = self.blocks[0]
         parts = [
@@ -233,7 +233,7 @@ class ReferenceNetwork:
             scores.append(self.method.scores(number, x))
         return [*scores, self.readout.sums(self.readout.look(x))]
 
-    def _real(self, samples: NDArray[np.uint8]) -> Real:
+    def _real(self, samples: Samples) -> Real:
         return (samples / np.float32(INPUT_ONE)).reshape(len(samples), *self.settings.inputs)
 
 

@@ -12,6 +12,7 @@ from golden_model.layers import DenseLayer, ReadoutLayer
 from golden_model.rule import Exact
 from golden_model.spec.control import Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork, ReadoutFormat
+from golden_model.spec.learner import Samples
 
 
 class FloatLayer(DenseLayer):
@@ -62,6 +63,6 @@ class FloatTwin(GoldenEngine):
 
         return {DenseFormat: CompiledFloatLayer, ReadoutFormat: CompiledFloatReadout}
 
-    def scores(self, samples: NDArray[np.uint8]) -> list[NDArray[np.number]]:
+    def scores(self, samples: Samples) -> list[NDArray[np.number]]:
         """Each layer's scores of many samples at once, not rounded; learns and counts nothing."""
         return [*self._scores(samples)]

@@ -47,10 +47,20 @@ update       ``W[o,k] = saturate(W[o,k] - ((sum_p d[p,o] * x[p,k] + half(r)) >> 
 
 What goes on to the next layer is ``h``, by row, column and filter.
 
-A weight of ``b`` bits has ``b - 3`` fractional bits unless the description says otherwise. Inputs
-of the network are 1.0 at 255, all other activations 1.0 at 32, which leaves them head-room; default
-shifts follow from that, and so do default rates: equal real steps need a rate shift 3 smaller where
-1.0 is 32.
+The network's own inputs are ``x`` of 0 to 255 or, if its coding is signed, of -128 to 127; that is
+all that differs. Activations are never below 0.
+
+A weight of ``b`` bits has ``b - 3`` fractional bits unless the description says otherwise. 1.0 of
+what a layer is fed, and the input of its bias, is
+
+===================  =============================================================================
+255                  of unsigned inputs of the network
+64                   of signed ones, where it is a deviation from the mean
+32                   of activations, which leaves them head-room
+===================  =============================================================================
+
+and default shifts follow from that, and so do default rates: equal real steps need a rate shift 2
+smaller where 1.0 is 64, 3 smaller where it is 32.
 """
 
 import math
@@ -62,6 +72,7 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.network import (
     CONV_RATE_SHIFTS,
     WEIGHT_BITS,
+    Coding,
     Conv,
     Dense,
     Feedback,
@@ -78,6 +89,8 @@ ACTIVATION_FRACTION = 5
 """Fractional bits of an activation: 1.0 is 32."""
 INPUT_FRACTION = 8
 """Fractional bits of a network input: 1.0 is about 255."""
+SIGNED_INPUT_FRACTION = 6
+"""Of a signed one: 1.0, a deviation, is 64."""
 WEIGHT_INTEGER_BITS = 3
 ERROR_MAX = 127
 """Largest magnitude of a squared-hinge error."""
@@ -104,6 +117,10 @@ class DenseFormat:
         Its place among the layers, and ``layer0``, ``layer1``, ... or ``readout``.
     inputs, units, classes
         Without the bias; `fan_in` counts it.
+    signed_input
+        Whether it is fed two's complement, which only the network's first layer may be.
+    pair_distance
+        How far apart the two inputs of a pair stand, one of which is 0; 0 where there are no pairs.
     input_fraction, weight_fraction
         Fractional bits of what it is fed, and of its weights.
     weight_seed, classifier_seed, rounding_seed
@@ -117,6 +134,8 @@ class DenseFormat:
     inputs: int
     units: int
     classes: int
+    signed_input: bool
+    pair_distance: int
     input_fraction: int
     weight_bits: int
     weight_fraction: int
@@ -153,7 +172,7 @@ class DenseFormat:
 
     @property
     def bias_input(self) -> int:
-        """The constant input of the bias: 1.0 of what the layer is fed, 255 or 32.
+        """The constant input of the bias: 1.0 of what the layer is fed, 255, 64 or 32.
 
         With 255 everywhere a bias behind activations would learn 64 times as fast as the weights
         beside it; measured, layers above the first then lose tens of points.
@@ -177,7 +196,7 @@ class DenseFormat:
 
     @property
     def accumulator_bits(self) -> int:
-        """Signed: no sum of `fan_in` products can leave it."""
+        """Signed: no sum of `fan_in` products can leave it, even of -128 and the lowest weight."""
         return self.weight_bits + ACTIVATION_BITS + math.ceil(math.log2(self.fan_in))
 
     @property
@@ -370,18 +389,18 @@ def infer_formats(network: Network) -> FormattedNetwork:
         If a shift, rate or margin does not fit the formats that follow from the shapes.
     """
     layers: list[LayerFormat] = []
-    inputs, image, fraction = network.inputs, network.image, INPUT_FRACTION
+    inputs, image = network.inputs, network.image
     for index, layer in enumerate(network.layers):
         if isinstance(layer, Conv):
-            made = _conv_format(network, layer, index, image, fraction)
+            made = _conv_format(network, layer, index, image)
             image = (*made.pooled_shape, made.units)
             layers.append(made)
         else:
-            layers.append(_dense_format(network, layer, index, inputs, fraction))
+            layers.append(_dense_format(network, layer, index, inputs))
             image = None
-        inputs, fraction = layers[-1].outputs, ACTIVATION_FRACTION
+        inputs = layers[-1].outputs
     if network.readout is not None:
-        layers.append(_dense_format(network, network.readout, len(layers), inputs, fraction))
+        layers.append(_dense_format(network, network.readout, len(layers), inputs))
     for item in layers:
         item.check()
         _check_schedule(network, item)
@@ -396,14 +415,10 @@ def _check_schedule(network: Network, layer: LayerFormat) -> None:
         raise SpecError(value, rule, f"The largest entry that fits is {largest}")
 
 
-def _dense_format(
-    network: Network, layer: Readout, index: int, inputs: int, fraction: int
-) -> LayerFormat:
+def _dense_format(network: Network, layer: Readout, index: int, inputs: int) -> LayerFormat:
     if isinstance(layer, Dense):
-        units = layer.units
-        return _format(DenseFormat, network, layer, index, inputs, fraction, units=units)
-    units = network.classes
-    return _format(ReadoutFormat, network, layer, index, inputs, fraction, units=units)
+        return _format(DenseFormat, network, layer, index, inputs, units=layer.units)
+    return _format(ReadoutFormat, network, layer, index, inputs, units=network.classes)
 
 
 def _conv_format(
@@ -411,7 +426,6 @@ def _conv_format(
     layer: Conv,
     index: int,
     image: tuple[int, int, int] | None,
-    fraction: int,
 ) -> ConvFormat:
     place = f"layers[{index}]"
     if image is None:
@@ -433,7 +447,6 @@ def _conv_format(
         layer,
         index,
         taps,
-        fraction,
         units=layer.filters,
         image=image,
         kernel=layer.kernel,
@@ -449,11 +462,11 @@ def _format(
     layer: Readout,
     index: int,
     inputs: int,
-    fraction: int,
     **own: Any,
 ) -> Made:
     """A format of that `kind`: what all kinds have in common, and its `own`."""
     learning = network.learning
+    fraction = ACTIVATION_FRACTION if index else _input_fraction(network)
     shift, weight_fraction = layer.activation_shift, layer.weight_fraction
     if weight_fraction is None:
         weight_fraction = layer.weight_bits - WEIGHT_INTEGER_BITS
@@ -467,6 +480,8 @@ def _format(
         name=f"layer{index}" if index < len(network.layers) else "readout",
         inputs=inputs,
         classes=network.classes,
+        signed_input=index == 0 and network.coding is Coding.SIGNED,
+        pair_distance=0 if index else _pair_distance(network),
         input_fraction=fraction,
         weight_bits=layer.weight_bits,
         weight_fraction=weight_fraction,
@@ -482,3 +497,14 @@ def _format(
         rounding_seed=stream_seed(network.seed, index, Purpose.ROUNDING),
         **own,
     )
+
+
+def _input_fraction(network: Network) -> int:
+    return SIGNED_INPUT_FRACTION if network.coding is Coding.SIGNED else INPUT_FRACTION
+
+
+def _pair_distance(network: Network) -> int:
+    """See :class:`DenseFormat`: half of an image's channels, else of the inputs, are of a kind."""
+    if not network.two_channels:
+        return 0
+    return (network.image or (network.inputs,))[-1] // 2

@@ -26,8 +26,8 @@ opcode            request payload                            reply payload
 ================  =========================================  ==================================
 INFO              --                                         version u8, layers u8, classes u16,
                                                              inputs u16, fingerprint u32
-INFER             sample u8[inputs]                          scores i32[classes], class u8
-TRAIN             label u8, sample u8[inputs]                the same, from before the update
+INFER             sample [inputs]                            scores i32[classes], class u8
+TRAIN             label u8, sample [inputs]                  the same, from before the update
 READ_WEIGHTS      layer u8, unit u16, input u16, count u16   weights i16[count]
 WRITE_WEIGHTS     layer u8, unit u16, input u16,             --
                   weights i16[1 .. WRITE_WEIGHTS_MAX]
@@ -36,6 +36,7 @@ WRITE_REGISTER    layer u8, number u8, value u32             --
 RESET             --                                         --, once weights are drawn again
 ================  =========================================  ==================================
 
+A sample is a byte for each input: u8, or i8 in two's complement if the network's inputs are signed.
 Weights are addressed as one row of a unit: ``input`` up to ``input + count - 1`` must lie within
 0 .. inputs, where index ``inputs`` is the bias; count is at least 1. Of a weight narrower than 16
 bits the low bits are taken. ``number`` is a :class:`~golden_model.spec.control.Register` or

@@ -9,12 +9,30 @@ from numpy.typing import NDArray
 from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
-from golden_model.spec.network import check_range
+from golden_model.spec.network import Coding, Network, check_range
 
-Sample = NDArray[np.uint8]
-"""One sample, shape ``[inputs]``."""
+Sample = NDArray[np.uint8 | np.int8]
+"""One sample, shape ``[inputs]``, of the network's :func:`sample_type`."""
+Samples = Sample
+"""Many of them, shape ``[n, inputs]``."""
 Weights = NDArray[np.int32]
 """A layer's weights, shape ``[units, inputs + 1]``, raw; the last column is the bias."""
+
+
+def sample_type(network: Network) -> type[np.uint8] | type[np.int8]:
+    """What a network's samples are arrays of: int8 if its inputs are signed, else uint8.
+
+    On the wire a sample is the bytes of that array.
+    """
+    return np.int8 if network.coding is Coding.SIGNED else np.uint8
+
+
+def check_sample(network: Network, sample: NDArray[np.generic]) -> None:
+    """Raise a ValueError unless it is of the network's shape and type."""
+    kind = sample_type(network)
+    if sample.shape != (network.inputs,) or sample.dtype != kind:
+        found = f"{sample.dtype} of shape {sample.shape}"
+        raise ValueError(f"a sample is {np.dtype(kind)} of shape ({network.inputs},), not {found}")
 
 
 def check_weights(layer: LayerFormat, weights: NDArray[np.generic]) -> None:

@@ -28,6 +28,7 @@ from golden_model.spec.frames import (
     FrameError,
     Opcode,
 )
+from golden_model.spec.learner import sample_type
 
 
 class FrameHost:
@@ -85,6 +86,7 @@ class FrameHost:
         """A random sample, whose answer must be the golden engine's."""
         network = self.formats.network
         x = np.array([self.chance.randrange(256) for _ in range(network.inputs)], np.uint8)
+        x = x.view(sample_type(network))
         label = self.chance.randrange(network.classes)
         self.golden.send(x, label if train else None)
         (result,) = self.golden.results()

@@ -9,6 +9,7 @@ from cocotb.triggers import FallingEdge
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.learner import sample_type
 from sim.bench import Sink, Source, clocks
 
 
@@ -29,6 +30,7 @@ class GoldenCore:
     def __init__(self, dut, component, formats: FormattedNetwork, *, stall: float = 0.0) -> None:
         self.formats = formats
         self.engine = GoldenEngine(formats)
+        self.kind = sample_type(formats.network)
         self.dut = dut
         self.chance = random.Random("core")
         self.resets = 0
@@ -60,7 +62,7 @@ class GoldenCore:
             learn, label = beats[0]["learn"], beats[0]["label"]
             assert all(beat["learn"] == learn for beat in beats)
             assert not learn or all(beat["label"] == label for beat in beats)
-            sample = np.array([beat["x"] for beat in beats], np.uint8)
+            sample = np.array([beat["x"] for beat in beats], np.uint8).view(self.kind)
             self.engine.send(sample, label if learn else None)
             (result,) = self.engine.results()
             for index, score in enumerate(result.scores):
