@@ -172,11 +172,12 @@ def visited_share(layer: DenseFormat, folding: Folding) -> float:
 
     A stroke of ink is several pixels wide, so that neighbours are zero together: the union of two
     images of MNIST has 30 % of its pixels not zero, 33, 40, 51 % of its groups of 2, 4, 8. Of a
-    layer's activations about half are zero, in no order.
+    layer's activations about half are zero, in no order, and so is half of centred inputs in two
+    channels, but one of each pair is not. Signed inputs are hardly ever zero.
     """
-    if not folding.skip_zeros:
+    if not folding.skip_zeros or layer.signed_input or 0 < layer.pair_distance < folding.simd:
         return 1.0
-    if layer.index == 0:
+    if layer.index == 0 and not layer.pair_distance:
         return float(min(1.0, 0.295 * folding.simd**0.25))
     return float(1 - 0.25**folding.simd)
 

@@ -171,6 +171,43 @@ def test_skipping_zeros_costs_no_time(board, name):
     assert expected_clocks(skipping) <= expected_clocks(dense)
 
 
+CENTRED = {
+    name: Network(name="centred", inputs=inputs, classes=2, layers=(Dense(units=8),), coding=coding)
+    for name, inputs, coding in (
+        ("features", 64, "two-channels"),
+        ("image", [4, 8, 2], "two-channels"),
+        ("colours", [4, 8, 4], "two-channels"),
+        ("signed", 64, "signed"),
+    )
+}
+
+
+@pytest.mark.parametrize("simd", [1, 2, 4])
+@pytest.mark.parametrize("network", CENTRED.values(), ids=CENTRED)
+def test_words_of_centred_inputs_are_visited_as_often_as_expected(network, simd):
+    """Of values in no order, seldom 0, in pairs of samples that follow each other."""
+    chance = np.random.default_rng(1)
+    shape = 400, network.features
+    x = v = chance.integers(1, 100, shape) * chance.choice([-1, 1], shape)
+    if network.two_channels:
+        pixels = v.reshape(400, -1, (network.image or (network.inputs,))[-1] // 2)
+        x = np.concatenate([pixels.clip(0), (-pixels).clip(0)], axis=-1).reshape(400, -1)
+    words = x.reshape(400, -1, simd).any(axis=2)
+    visited = (words[1:] | words[:-1]).mean()
+    layer = infer_formats(network).layers[0]
+    fold = Folding(pe=1, simd=simd, weight_memory="any", single_port=False, skip_zeros=True)
+    assert visited == pytest.approx(visited_share(layer, fold), abs=0.01)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_of_centred_inputs_only_two_channels_get_a_visit_map(board):
+    """Where next to nothing is 0, a map would cost its cells and save no time."""
+    options = Options(folding={"layer0": (1, 1)})
+    for name, network in CENTRED.items():
+        first = run(infer_formats(network), BOARDS[board].budget, options).foldings[0]
+        assert first.skip_zeros == (name != "signed"), name
+
+
 def test_visit_maps_get_only_blocks_that_are_left():
     """A block fewer for each try: maps go before anything else is refused."""
     formats, budget = formats_of("digits-deep"), BOARDS["ulx3s-25f"].budget
