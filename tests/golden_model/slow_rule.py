@@ -17,6 +17,13 @@ def xorshift(seed: int, count: int) -> list[int]:
     return draws
 
 
+def one(fmt: DenseFormat) -> int:
+    """The input of the bias: 1.0 of pixels, of centred inputs, of activations."""
+    if fmt.index:
+        return 32
+    return 64 if fmt.signed_input else 255
+
+
 def half(shift: int) -> int:
     return 2 ** (shift - 1) if shift > 0 else 0
 
@@ -51,7 +58,7 @@ class SlowLayer:
 
     def send(self, x: list[int], label: int | None) -> list[int]:
         fmt = self.fmt
-        x = [*x, 255 if fmt.index == 0 else 32]  # the bias: 1.0 of pixels, of activations
+        x = [*x, one(fmt)]
         self.samples += 1
         self.acc = [sum(w * v for w, v in zip(row, x, strict=True)) for row in self.weights]
         s = fmt.activation_shift
@@ -121,7 +128,7 @@ class SlowConv(SlowLayer):
         height, width, channels = fmt.image
         n, s, pool, parts = fmt.kernel, fmt.activation_shift, fmt.pool, fmt.regions_across
         rows, columns = height - n + 1, width - n + 1
-        bias = 255 if fmt.index == 0 else 32
+        bias = one(fmt)
         self.samples += 1
 
         def seen(row: int, column: int) -> list[int]:

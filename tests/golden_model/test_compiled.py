@@ -6,12 +6,24 @@ import pytest
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import (
+    Coding,
+    Dense,
+    Feedback,
+    Learning,
+    Loss,
+    Network,
+    Readout,
+    Rounding,
+)
 
 pytest.importorskip("numba")
 
 
-def formats(loss, feedback, weight_bits, readout, rounding=Rounding.NEAREST):
+def formats(
+    loss, feedback, weight_bits, readout, rounding=Rounding.NEAREST, coding=Coding.UNSIGNED
+):
     """Weights of few bits saturate soon; the first layer is wide enough to gather its rows."""
     return infer_formats(
         Network(
@@ -31,6 +43,7 @@ def formats(loss, feedback, weight_bits, readout, rounding=Rounding.NEAREST):
                 error_shift=2,
                 rounding=rounding,
             ),
+            coding=coding,
         )
     )
 
@@ -40,7 +53,11 @@ def formats(loss, feedback, weight_bits, readout, rounding=Rounding.NEAREST):
 @pytest.mark.parametrize("feedback", Feedback)
 @pytest.mark.parametrize("loss", Loss)
 def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, rounding):
-    described = formats(loss, feedback, weight_bits, weight_bits == 16, rounding)
+    # Half of them have signed inputs, any two of the above with either coding.
+    signed = (feedback is Feedback.SYMMETRIC) ^ (weight_bits == 16) ^ (rounding is Rounding.NEAREST)
+    coding = Coding.SIGNED if signed else Coding.UNSIGNED
+    described = formats(loss, feedback, weight_bits, weight_bits == 16, rounding, coding)
+    kind = sample_type(described.network)
     plain, compiled = GoldenEngine(described), GoldenEngine(described, compiled=True)
     chance = np.random.default_rng(1)
     # Initial weights of 8 bits are so small that none of so many inputs' sums would be above 0.
@@ -49,7 +66,7 @@ def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, ro
     for engine in (plain, compiled):
         engine.write_weights(0, weights)
     for number in range(150):
-        sample = chance.integers(0, 256, 700).astype(np.uint8)
+        sample = chance.integers(0, 256, 700).astype(np.uint8).view(kind)
         sample[chance.random(700) < 0.6] = 0
         label = None if chance.random() < 0.1 else int(chance.integers(5))
         for engine in (plain, compiled):
@@ -62,7 +79,7 @@ def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, ro
             for name in wanted.__slots__:
                 assert np.array_equal(getattr(wanted, name), getattr(found, name)), (number, name)
     assert plain.changed == compiled.changed > 20
-    samples = chance.integers(0, 256, (20, 700)).astype(np.uint8)
+    samples = chance.integers(0, 256, (20, 700)).astype(np.uint8).view(kind)
     for wanted, found in zip(plain.scores(samples), compiled.scores(samples), strict=True):
         assert np.array_equal(wanted, found)
     for layer in described.layers:
@@ -76,12 +93,16 @@ def test_every_trace_weight_and_counter_is_equal(loss, feedback, weight_bits, ro
         assert (np.abs(plain.read_weights(0)) >= limit - 1).any(), "nothing saturated"
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_samples_in_chunks_are_samples_one_by_one(compiled):
-    described = formats(Loss.PAIRWISE_HINGE, Feedback.SYMMETRIC, 16, readout=True)
+@pytest.mark.parametrize(
+    ("compiled", "coding"),
+    [(False, Coding.SIGNED), (True, Coding.SIGNED), (True, Coding.UNSIGNED)],
+)
+def test_samples_in_chunks_are_samples_one_by_one(compiled, coding):
+    described = formats(Loss.PAIRWISE_HINGE, Feedback.SYMMETRIC, 16, readout=True, coding=coding)
     alone, many = GoldenEngine(described), GoldenEngine(described, compiled=compiled)
     chance = np.random.default_rng(2)
     samples = chance.integers(0, 256, (70, 700)).astype(np.uint8)
+    samples = samples.view(sample_type(described.network))
     labels = chance.integers(5, size=70).astype(np.uint8)
     for sample, label in zip(samples, labels.tolist(), strict=True):
         alone.send(sample, label)

@@ -9,7 +9,17 @@ from golden_model.engine import GoldenEngine, can_compile
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import ConvFormat, FormattedNetwork, infer_formats
-from golden_model.spec.network import Conv, Dense, Feedback, Learning, Loss, Network, Readout
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import (
+    Coding,
+    Conv,
+    Dense,
+    Feedback,
+    Learning,
+    Loss,
+    Network,
+    Readout,
+)
 from tests.golden_model.slow_rule import SlowNetwork
 from tests.golden_model.test_engine import assert_same, random_sample, set_registers
 
@@ -50,6 +60,7 @@ def random_formats(rng: random.Random) -> FormattedNetwork:
                         feedback=rng.choice(list(Feedback)),
                         error_shift=rng.randint(0, 6),
                     ),
+                    coding=rng.choice([Coding.UNSIGNED, Coding.SIGNED]),
                 )
             )
         except SpecError:
@@ -62,17 +73,18 @@ def test_every_value_and_weight_equals_the_slow_rule(seed: int, compiled: bool) 
     rng = random.Random(seed)
     formats = random_formats(rng)
     engine, slow = GoldenEngine(formats, compiled=compiled), SlowNetwork(formats)
+    kind = sample_type(formats.network)
     for _ in range(SAMPLES):
         if rng.random() < 0.15:
             set_registers(rng, engine, slow)
-        sample = random_sample(rng, formats.network.inputs)
+        sample = random_sample(rng, formats.network)
         label = rng.choice([None, *range(formats.network.classes)])
         predicted = slow.send(sample, label)
-        engine.send(np.array(sample, np.uint8), label)
+        engine.send(np.array(sample, kind), label)
         (result,) = engine.results()
         assert result.predicted == predicted
         assert_same(engine, slow)
-    many = np.array([random_sample(rng, formats.network.inputs) for _ in range(3)], np.uint8)
+    many = np.array([random_sample(rng, formats.network) for _ in range(3)], kind)
     for layer in range(len(formats.layers)):
         engine.write_register(layer, Register.LEARN, 0)
     for sample, *scores in zip(many, *engine.scores(many), strict=True):
@@ -90,7 +102,7 @@ def test_the_random_networks_reach_the_corners() -> None:
         slow = SlowNetwork(formats)
         for _ in range(SAMPLES):
             label = rng.randrange(formats.network.classes)
-            slow.send(random_sample(rng, formats.network.inputs), label)
+            slow.send(random_sample(rng, formats.network), label)
             for layer in slow.layers:
                 if not isinstance(layer.fmt, ConvFormat):
                     continue
@@ -104,8 +116,10 @@ def test_the_random_networks_reach_the_corners() -> None:
                 seen |= {"odd map"} if odd else set()
                 seen |= {f"{layer.fmt.regions} regions"} if layer.pending else set()
                 seen |= {layer.fmt.loss, layer.fmt.feedback} if layer.pending else set()
+                seen |= {formats.network.coding} if layer.pending else set()
     regions = {"1 regions", "4 regions", "9 regions"}
-    assert seen == {"low", "high", "clipped", "open", "odd map", *regions, *Loss, *Feedback}
+    kinds = {*Loss, *Feedback, Coding.UNSIGNED, Coding.SIGNED}
+    assert seen == {"low", "high", "clipped", "open", "odd map"} | regions | kinds
 
 
 def test_largest_sums_are_exact() -> None:

@@ -11,7 +11,17 @@ from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import (
+    Coding,
+    Dense,
+    Feedback,
+    Learning,
+    Loss,
+    Network,
+    Readout,
+    Rounding,
+)
 from tests.golden_model.slow_rule import SlowNetwork
 
 SMALL = Network(
@@ -48,11 +58,14 @@ def random_network(rng: random.Random) -> Network:
             error_shift=rng.randint(0, 6),
             rounding=rng.choice(list(Rounding)),
         ),
+        coding=rng.choice([Coding.UNSIGNED, Coding.SIGNED]),
     )
 
 
-def random_sample(rng: random.Random, inputs: int) -> list[int]:
-    return [rng.choice([0, 0, 255, rng.randrange(256)]) for _ in range(inputs)]
+def random_sample(rng: random.Random, network: Network) -> list[int]:
+    limits = np.iinfo(sample_type(network))
+    low, high = int(limits.min), int(limits.max)
+    return [rng.choice([0, low, high, rng.randint(low, high)]) for _ in range(network.inputs)]
 
 
 def assert_same(engine: GoldenEngine, slow: SlowNetwork) -> None:
@@ -102,10 +115,10 @@ def test_every_value_and_weight_equals_the_slow_rule(
     for _ in range(40):
         if rng.random() < 0.15:
             set_registers(rng, engine, slow)
-        sample = random_sample(rng, formats.network.inputs)
+        sample = random_sample(rng, formats.network)
         label = rng.choice([None, *range(formats.network.classes)])
         predicted = slow.send(sample, label)
-        engine.send(np.array(sample, np.uint8), label)
+        engine.send(np.array(sample, sample_type(formats.network)), label)
         (result,) = engine.results()
         assert result.predicted == predicted
         assert result.scores.tolist() == slow.layers[-1].scores
@@ -123,7 +136,7 @@ def test_the_random_networks_reach_the_corners() -> None:
         slow = SlowNetwork(formats)
         for _ in range(40):
             label = rng.randrange(formats.network.classes)
-            slow.send(random_sample(rng, formats.network.inputs), label)
+            slow.send(random_sample(rng, formats.network), label)
             for layer in slow.layers:
                 high = 2 ** (layer.fmt.weight_bits - 1)
                 flat = [w for row in layer.weights for w in row]
@@ -134,7 +147,9 @@ def test_the_random_networks_reach_the_corners() -> None:
                 seen |= {"rate 0"} if layer.rate_shift == 0 and layer.pending else set()
                 seen |= {"shift 0"} if layer.fmt.activation_shift == 0 else set()
                 seen |= {layer.fmt.loss, layer.fmt.feedback} if layer.pending else set()
-    assert seen == {"low", "high", "clipped", "tie", "rate 0", "shift 0", *Loss, *Feedback}
+                seen |= {formats.network.coding} if layer.pending else set()
+    corners = {"low", "high", "clipped", "tie", "rate 0", "shift 0"}
+    assert seen == corners | {*Loss, *Feedback, Coding.UNSIGNED, Coding.SIGNED}
 
 
 @pytest.mark.parametrize("classes", [2, 256])
@@ -148,15 +163,21 @@ def test_one_input_and_one_unit(classes: int) -> None:
     assert_same(engine, slow)
 
 
-def test_largest_accumulators_are_exact() -> None:
-    formats = infer_formats(replace(SMALL, inputs=16384, layers=(Dense(units=2),), readout=None))
+@pytest.mark.parametrize(
+    ("coding", "largest", "bias"), [(Coding.UNSIGNED, 255, 255), (Coding.SIGNED, -128, 64)]
+)
+def test_largest_accumulators_are_exact(coding: Coding, largest: int, bias: int) -> None:
+    network = replace(SMALL, inputs=16384, layers=(Dense(units=2),), readout=None, coding=coding)
+    formats = infer_formats(network)
     engine = GoldenEngine(formats)
     weights = np.full((2, 16385), 32767, np.int32)
     weights[1] = -32768
     engine.write_weights(0, weights)
-    engine.send(np.full(16384, 255, np.uint8))
-    expected = [32767 * 255 * 16385, -32768 * 255 * 16385]
+    engine.send(np.full(16384, largest, sample_type(network)))
+    expected = [weight * (largest * 16384 + bias) for weight in (32767, -32768)]
     assert engine.traces()[0].accumulators.tolist() == expected
+    limit = 1 << (formats.layers[0].accumulator_bits - 1)
+    assert all(-limit <= value < limit for value in expected)
 
 
 def test_a_frozen_layer_answers_but_does_not_learn() -> None:
@@ -248,3 +269,6 @@ def test_samples_and_labels_of_another_network_are_refused() -> None:
         engine.send(np.zeros(5, np.int64))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="label 3"):
         engine.send(np.zeros(5, np.uint8), 3)
+    signed = GoldenEngine(infer_formats(replace(SMALL, coding=Coding.SIGNED)))
+    with pytest.raises(ValueError, match="a sample is int8 of shape"):
+        signed.send(np.zeros(5, np.uint8))

@@ -9,17 +9,20 @@ from golden_model.data import load_data
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Loss
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import Coding, Loss
 from golden_model.spec.toml import load_network
 from golden_model.training import train
 
 NETWORK = load_network("digits")
 
 
-def test_one_step_is_the_integers_but_for_rounding() -> None:
-    formats = infer_formats(NETWORK)
+@pytest.mark.parametrize("coding", [Coding.UNSIGNED, Coding.SIGNED])
+def test_one_step_is_the_integers_but_for_rounding(coding: Coding) -> None:
+    formats = infer_formats(replace(NETWORK, coding=coding))
     twin, engine = FloatTwin(formats), GoldenEngine(formats)
     sample = np.random.default_rng(1).integers(0, 256, 64).astype(np.uint8)
+    sample = sample.view(sample_type(formats.network))
     for learner in (twin, engine):
         learner.send(sample, 3)
     for own, other in zip(twin.traces(), engine.traces(), strict=True):
@@ -42,11 +45,16 @@ def test_it_learns_as_well_and_without_rounding() -> None:
 
 
 @pytest.mark.skipif(not can_compile(), reason="numba is not installed")
-@pytest.mark.parametrize("loss", Loss)
-def test_compiled_loops_are_the_plain_ones_but_for_the_order_of_sums(loss: Loss) -> None:
+@pytest.mark.parametrize(
+    ("loss", "coding"),
+    [(loss, Coding.SIGNED if loss is Loss.PAIRWISE_HINGE else Coding.UNSIGNED) for loss in Loss],
+)
+def test_compiled_loops_are_the_plain_ones_but_for_the_order_of_sums(
+    loss: Loss, coding: Coding
+) -> None:
     learning = replace(NETWORK.learning, loss=loss)
-    formats = infer_formats(replace(NETWORK, learning=learning))
-    data = load_data("digits", NETWORK)
+    formats = infer_formats(replace(NETWORK, learning=learning, coding=coding))
+    data = load_data("random", formats.network)
     alone, many = FloatTwin(formats), FloatTwin(formats)
     samples, labels = data.x_train[:60], data.y_train[:60]
     for sample, label in zip(samples, labels.tolist(), strict=True):

@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from golden_model.spec.control import Activity, Counter
+from golden_model.spec.learner import Samples
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
 from sim.benches.harness import Watched
@@ -51,9 +52,7 @@ class Run:
     collision: bool
 
 
-def run_core(
-    schedule: ScheduledNetwork, samples: NDArray[np.uint8], labels: Sequence[int | None]
-) -> Run:
+def run_core(schedule: ScheduledNetwork, samples: Samples, labels: Sequence[int | None]) -> Run:
     """Feed samples back to back, take every score at once, then drain."""
     watched = Watched(Core(schedule))
     simulator = Simulator(watched)
@@ -77,7 +76,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
     beats = [
         {"x": int(x), "label": label or 0, "learn": label is not None}
         for sample, label in zip(samples, labels, strict=True)
-        for x in sample
+        for x in sample.view(np.uint8)
     ]
     answers, taken, updated, first = [], [[] for _ in layers], [[] for _ in layers], None
     ctx.set(watched.i.valid, 1)

@@ -9,7 +9,17 @@ from golden_model.draws import initial_weights
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter
 from golden_model.spec.formats import DenseFormat, FormattedNetwork, infer_formats
-from golden_model.spec.network import Dense, Feedback, Learning, Loss, Network, Readout, Rounding
+from golden_model.spec.learner import sample_type
+from golden_model.spec.network import (
+    Coding,
+    Dense,
+    Feedback,
+    Learning,
+    Loss,
+    Network,
+    Readout,
+    Rounding,
+)
 from hdl.passes.cycles import (
     SampleVisits,
     every_word,
@@ -26,14 +36,15 @@ SAMPLES = 5
 
 
 def random_network(chance: random.Random) -> FormattedNetwork:
-    """One to three hidden layers, sizes that divide nothing, any loss and weight width."""
+    """One to three hidden layers, sizes that divide nothing, any loss, coding and weight width."""
     bits = chance.choice([4, 8, 12, 16])
     hidden = [Dense(units=chance.randrange(1, 12), weight_bits=bits)]
     while len(hidden) < 3 and chance.random() < 0.4:
         hidden.append(Dense(units=chance.randrange(1, 9), weight_bits=bits))
+    inputs = chance.choice([1, 2, 3, 9, 16, 33])
     network = Network(
         name="random",
-        inputs=chance.choice([1, 2, 3, 9, 16, 33]),
+        inputs=inputs,
         classes=chance.choice([2, 3, 5, 10]),
         layers=tuple(hidden),
         seed=chance.randrange(2**32),
@@ -46,6 +57,7 @@ def random_network(chance: random.Random) -> FormattedNetwork:
             error_shift=chance.randrange(5),
             rounding=chance.choice([*Rounding, Rounding.NEAREST]),
         ),
+        coding=chance.choice([c for c in Coding if inputs % 2 == 0 or c != Coding.TWO_CHANNELS]),
     )
     return infer_formats(network)
 
@@ -84,11 +96,18 @@ def random_samples(
 ) -> tuple[np.ndarray, list[int | None]]:
     """Samples with many zeros, often side by side, four of five with a label."""
     network = formats.network
-    values = [chance.choice([0, chance.randrange(256)]) for _ in range(count * network.inputs)]
+    values = [
+        chance.choice([0, 0, chance.randrange(256), chance.choice([127, 128, 255])])
+        for _ in range(count * network.inputs)
+    ]
     samples = np.array(values, np.uint8).reshape(count, network.inputs)
+    samples = samples.view(sample_type(network))
     for sample in samples:
         ends = sorted(chance.randrange(network.inputs + 1) for _ in range(2))
         sample[slice(*ends)] = 0
+        if network.two_channels:
+            above, below = sample.reshape(2, -1)
+            below[above != 0] = 0
     labels = [chance.randrange(network.classes) if chance.random() < 0.8 else None for _ in samples]
     return samples, labels
 

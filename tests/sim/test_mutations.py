@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from golden_model.spec.network import Coding
 from hdl.rtl.core import Core
 from sim.mutations import MUTATIONS, Mutation, first_sign, mutated, sign_of, tiny_schedule, trial
 
@@ -12,6 +13,7 @@ TRIED = (
     "update applied to the newest sample's inputs",
     "ties go to the highest class",
     "visit map forgets the words of the sample before",
+    "newest input without its sign",
 )
 """The rest takes a compilation each."""
 
@@ -54,11 +56,13 @@ def test_tiny_network_scores_in_both_ways():
     assert any(one is None and two is not None for one, two in pairwise(labels))
 
 
-def test_sound_core_shows_nothing():
-    assert first_sign(tiny_schedule()) is None
+@pytest.mark.parametrize("coding", [Coding.UNSIGNED, Coding.SIGNED])
+def test_sound_core_shows_nothing(coding):
+    assert first_sign(tiny_schedule(coding=coding)) is None
 
 
 @pytest.mark.parametrize("name", TRIED)
 def test_it_is_noticed(name):
     (mutation,) = [mutation for mutation in MUTATIONS if mutation.name == name]
-    assert sign_of(mutation, tiny_schedule()) is not None
+    schedule = tiny_schedule(mutation.rounding, mutation.coding)
+    assert sign_of(mutation, schedule) is not None

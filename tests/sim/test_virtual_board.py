@@ -27,6 +27,7 @@ name = "tiny"
 inputs = 6
 classes = 3
 seed = 5
+coding = "signed"
 
 [learning]
 rate_shift = 2
