@@ -21,7 +21,7 @@ from golden_model.spec.command import SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.learner import Samples
-from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
+from golden_model.spec.network import Coding, Dense, Learning, Network, Readout, Rounding
 from hdl.passes import pipeline
 from hdl.passes.folding import Options
 from hdl.passes.stages import ScheduledNetwork
@@ -51,7 +51,7 @@ class Mutation:
         Within hdl.rtl.
     old, new
         `old` must occur exactly once.
-    rounding
+    rounding, coding
         Of the network that the fault is tried in.
     """
 
@@ -60,6 +60,7 @@ class Mutation:
     old: str
     new: str
     rounding: Rounding = Rounding.NEAREST
+    coding: Coding = Coding.UNSIGNED
 
 
 MUTATIONS = (
@@ -223,6 +224,27 @@ MUTATIONS = (
         new="bias=layer.bias_input - 1",
     ),
     Mutation(
+        name="newest input without its sign",
+        module="matrix",
+        old="buffer.newest[place]",
+        new="buffer.newest[place].as_unsigned()",
+        coding=Coding.SIGNED,
+    ),
+    Mutation(
+        name="input of the update without its sign",
+        module="matrix",
+        old="delayed(m, x, slow",
+        new="delayed(m, x.as_unsigned(), slow",
+        coding=Coding.SIGNED,
+    ),
+    Mutation(
+        name="activations have a sign too",
+        module="matrix",
+        old="signed=layer.signed_input",
+        new="signed=True",
+        coding=Coding.SIGNED,
+    ),
+    Mutation(
         name="visit map forgets the words of the sample before",
         module="visit_map",
         old="entry.own.any() | entry.before.any()",
@@ -313,7 +335,9 @@ def _ours(name: str) -> bool:
     return name.startswith(f"{PACKAGE}.")
 
 
-def tiny_schedule(rounding: Rounding = Rounding.NEAREST) -> ScheduledNetwork:
+def tiny_schedule(
+    rounding: Rounding = Rounding.NEAREST, coding: Coding = Coding.UNSIGNED
+) -> ScheduledNetwork:
     """A network in which everything happens within `SAMPLES`: weights and activations saturate,
     scores tie, the label's score meets the margin, groups are padded, the last sample leaves an
     update in every layer. Layers skip zeros, one of them in memory of a single port, and score all
@@ -330,6 +354,7 @@ def tiny_schedule(rounding: Rounding = Rounding.NEAREST) -> ScheduledNetwork:
         ),
         readout=Readout(weight_bits=6, activation_shift=7, rate_shift=5),
         learning=Learning(margin=20, rounding=rounding),
+        coding=coding,
     )
     shapes = {"layer0": (2, 2), "layer1": (1, 1), "readout": (2, 1)}
     options = Options(folding=shapes, skip_zeros=False)
@@ -399,18 +424,19 @@ def main() -> None:
 
 def _try_all(console: Console) -> bool:
     """Whether the sound RTL shows no difference and every fault shows one."""
-    schedules = {rounding: tiny_schedule(rounding) for rounding in Rounding}
+    kinds = dict.fromkeys((fault.rounding, fault.coding) for fault in MUTATIONS)
+    schedules = {kind: tiny_schedule(*kind) for kind in kinds}
     console.print("Each fault is compiled by itself, for about ten seconds.")
     sound = True
-    for rounding, schedule in schedules.items():
+    for (rounding, coding), schedule in schedules.items():
         with console.status("no fault"):
             sign = first_sign(schedule)
         sound &= sign is None
-        _report(console, f"no fault, rounding {rounding}", sign or "no difference")
+        _report(console, f"no fault, rounding {rounding}, inputs {coding}", sign or "no difference")
     caught = 0
     for mutation in MUTATIONS:
         with console.status(mutation.name):
-            sign = sign_of(mutation, schedules[mutation.rounding])
+            sign = sign_of(mutation, schedules[mutation.rounding, mutation.coding])
         caught += sign is not None
         _report(console, f"{mutation.module}: {mutation.name}", sign or "NOT NOTICED")
     console.print(f"{caught} of {len(MUTATIONS)} faults noticed")

@@ -21,7 +21,7 @@ BAUD = 10_000
 NETWORKS = {
     "readout": Network(
         name="readout", inputs=9, classes=3, layers=(Dense(units=6, weight_bits=12),),
-        readout=Readout(rate_shift=3), learning=Learning(margin=20, rate_shift=2),
+        readout=Readout(rate_shift=3), learning=Learning(margin=20, rate_shift=2), coding="signed",
     ),
     "local-scores": Network(
         name="local-scores", inputs=5, classes=2, layers=(Dense(units=3), Dense(units=4)),

@@ -6,6 +6,7 @@ import numpy as np
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.learner import sample_type
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
@@ -16,7 +17,7 @@ NETWORKS = {
     "readout": (
         Network(
             name="readout", inputs=7, classes=3, layers=(Dense(units=5), Dense(units=3)), seed=5,
-            readout=Readout(margin=60), learning=Learning(margin=60, rate_shift=3),
+            readout=Readout(margin=60), learning=Learning(margin=60, rate_shift=3), coding="signed",
         ),
         (
             folding(pe=2, simd=2, skip_zeros=True),
@@ -30,6 +31,7 @@ NETWORKS = {
             learning=Learning(
                 margin=40, rate_shift=2, loss="pairwise-hinge", feedback="sign-concordant"
             ),
+            coding="signed",
         ),
         (folding(pe=1, simd=1, single_port=True, skip_zeros=True),),
     ),
@@ -59,7 +61,7 @@ NETWORKS = {
     "inference": (
         Network(
             name="inference", inputs=9, classes=3, layers=(Dense(units=4),), seed=8,
-            readout=Readout(), learning=Learning(rounding="stochastic"),
+            readout=Readout(), learning=Learning(rounding="stochastic"), coding="signed",
         ),
         (folding(simd=2, skip_zeros=True, learns=False), folding(pe=2, learns=False)),
     ),
@@ -117,9 +119,12 @@ class Link:
         network, chance = self.formats.network, self.chance
         for _ in range(BURST):
             x = chance.integers(0, 256, network.inputs).astype(np.uint8)
+            x = x.view(sample_type(network))
             x[chance.random(network.inputs) < 0.3] = 0
             label, learn = int(chance.integers(network.classes)), int(chance.random() < 0.8)
-            self.sources["i"].send(*({"x": int(v), "label": label, "learn": learn} for v in x))
+            self.sources["i"].send(
+                *({"x": int(v) & 0xFF, "label": label, "learn": learn} for v in x)
+            )
             self.golden.send(x, label if learn and self.learns else None)
         for result in self.golden.results():
             for class_, beat in enumerate(await self.sinks["o"].take(network.classes)):

@@ -23,7 +23,7 @@ TIMEOUT = 200
 NETWORKS = {
     "two-layers": Network(
         name="two-layers", inputs=9, classes=3, layers=(Dense(units=6, weight_bits=12),),
-        readout=Readout(rate_shift=3), learning=Learning(margin=20, rate_shift=2),
+        readout=Readout(rate_shift=3), learning=Learning(margin=20, rate_shift=2), coding="signed",
     ),
     "smallest": Network(name="smallest", inputs=1, classes=2, layers=(Dense(units=1),)),
     "long-rows": Network(

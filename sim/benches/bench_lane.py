@@ -13,11 +13,14 @@ from sim.benches.harness import Group, dense, folding, put, signed_of
 
 LANES = {
     "hard": (dense(20, 5, 10), folding(simd=4)),
-    "cleared": (dense(20, 5, 10), folding(simd=4, clear_slot=True)),
-    "soft": (dense(7, 3, 3, weight_bits=4), folding(hard_forward=False, hard_update=False)),
+    "cleared": (dense(20, 5, 10, coding="signed"), folding(simd=4, clear_slot=True)),
+    "soft": (
+        dense(7, 3, 3, weight_bits=4, coding="signed"),
+        folding(hard_forward=False, hard_update=False),
+    ),
     "squared": (dense(9, 3, 4, loss="squared-hinge"), folding(simd=2, hard_forward=False)),
     "inference": (dense(20, 5, 10), folding(simd=4, learns=False)),
-    "inference_cleared": (dense(9, 3, 4), folding(learns=False, clear_slot=True)),
+    "inference_cleared": (dense(9, 3, 4, coding="signed"), folding(learns=False, clear_slot=True)),
 }
 CLOCKS = 1500
 ARRIVE = NAME_TO_READ + 1
@@ -27,6 +30,12 @@ BENCH = Bench(
     module=__name__,
     designs={"all": lambda: Group(**{name: Lane(*pair) for name, pair in LANES.items()})},
 )
+
+
+def activation(chance, layer) -> int:
+    """What the layer may be fed; often 0 and the ends of the range."""
+    low, high = (-128, 127) if layer.signed_input else (0, 255)
+    return chance.choice([0, low, high, chance.randint(low, high)])
 
 
 class Traffic:
@@ -53,7 +62,7 @@ class Traffic:
                 left = chance.randint(1, fold.words(layer))
                 d = chance.choice([0, largest, -largest, chance.randint(-largest, largest)])
             weight = chance.choice([-limit, limit - 1, chance.randrange(-limit, limit)])
-            newest = chance.choice([0, 255, chance.randrange(256)])
+            newest = activation(chance, layer)
             self._at(self.inputs, clock + ARRIVE, weight=weight)
             if fold.learns:
                 weight = self._learn(chance, layer, clock, weight, d)
@@ -77,7 +86,7 @@ class Traffic:
             value = chance.randrange(-limit, limit)
             self._at(self.inputs, clock + ARRIVE, replace=1, value=value)
             return value
-        x = chance.choice([0, 255, chance.randrange(256)])
+        x = activation(chance, layer)
         change = d * x << (layer.rate_shift_max - self.rate)
         self._at(self.inputs, clock + CHANGE, change=change, learn=1)
         row = np.array([[float(weight)]])

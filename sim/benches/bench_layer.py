@@ -18,12 +18,13 @@ BENCHED = {
     ),
     "spram": (
         dense(
-            5, 7, 4, seed=4, margin=100, rate_shift=2, feedback="sign-concordant", weight_bits=10
+            5, 7, 4, seed=4, margin=100, rate_shift=2, feedback="sign-concordant", weight_bits=10,
+            coding="signed",
         ),
         folding(pe=1, simd=4, single_port=True, clear_slot=True),
     ),
     "sparse": (
-        dense(9, 6, 3, seed=5, margin=20, rate_shift=2, loss="pairwise-hinge"),
+        dense(9, 6, 3, seed=5, margin=20, rate_shift=2, loss="pairwise-hinge", coding="signed"),
         folding(pe=2, simd=2, single_port=True, skip_zeros=True),
     ),
     "parallel": (
@@ -38,7 +39,7 @@ BENCHED = {
         dense(6, 0, 3, readout=True, margin=100, rate_shift=4, loss="squared-hinge"),
         folding(pe=4, simd=1, hard_update=False),
     ),
-}
+}  # fmt: skip
 BURST, REPEATS = 4, 12
 STATES = (Activity.BUSY, Activity.WAITING, Activity.BLOCKED)
 """Of which a layer is in one at most."""
@@ -111,7 +112,7 @@ class Around:
         """Random samples, some without a label."""
         layer, chance = self.layer, self.chance
         for _ in range(count):
-            x = chance.integers(0, 256, layer.inputs)
+            x = chance.integers(0, 256, layer.inputs) - 128 * layer.signed_input
             x[chance.random(layer.inputs) < 0.4] = 0
             if self.fold.skip_zeros:
                 x[slice(*sorted(chance.integers(0, layer.inputs, 2)))] = 0
@@ -119,7 +120,7 @@ class Around:
 
     def send(self, x, label, learn):
         """Queue a sample; returns what must come of it."""
-        self.source.send(*({"x": int(value), "label": label, "learn": learn} for value in x))
+        self.source.send(*({"x": int(value) & 0xFF, "label": label, "learn": learn} for value in x))
         self.golden.send(x, label if learn and self.fold.learns else None)
         return self.golden.trace(), label, learn
 

@@ -19,17 +19,20 @@ MATRICES = {
         folding(pe=1, simd=4, single_port=True, clear_slot=True),
     ),
     "soft": (
-        dense(3, 4, 3, weight_bits=6, seed=4),
+        dense(3, 4, 3, weight_bits=6, seed=4, coding="signed"),
         folding(pe=4, simd=1, hard_forward=False, hard_update=False),
     ),
-    "turns": (dense(6, 7, 3, seed=7), folding(pe=4, single_port=True, clear_slot=True)),
+    "turns": (
+        dense(6, 7, 3, seed=7, coding="signed"),
+        folding(pe=4, single_port=True, clear_slot=True),
+    ),
     "sparse_turns": (
         dense(17, 3, 3, weight_bits=12, seed=8),
         folding(pe=2, simd=2, single_port=True, skip_zeros=True),
     ),
     "sparse": (dense(9, 5, 3, seed=5), folding(pe=2, simd=2, skip_zeros=True)),
     "sparse_spram": (
-        dense(8, 3, 4, weight_bits=8, seed=6),
+        dense(8, 3, 4, weight_bits=8, seed=6, coding="signed"),
         folding(pe=1, simd=1, single_port=True, clear_slot=True, skip_zeros=True),
     ),
     "stochastic": (
@@ -37,10 +40,10 @@ MATRICES = {
         folding(pe=4, simd=2, single_port=True),
     ),
     "sparse_stochastic": (
-        dense(18, 5, 3, weight_bits=12, seed=10, rounding="stochastic"),
+        dense(18, 5, 3, weight_bits=12, seed=10, rounding="stochastic", coding="signed"),
         folding(pe=2, simd=2, skip_zeros=True, slow_memory=True),
     ),
-    "inference": (dense(6, 5, 3), folding(pe=2, simd=2, learns=False)),
+    "inference": (dense(6, 5, 3, coding="signed"), folding(pe=2, simd=2, learns=False)),
     "sparse_inference": (
         dense(19, 5, 3),
         folding(pe=1, simd=2, skip_zeros=True, single_port=True, learns=False),
@@ -181,10 +184,13 @@ class Control:
         rate = 0
         for number in range(SWEEPS):
             x = np.append(chance.integers(0, 256, layer.inputs), layer.bias_input)
+            x -= 128 * layer.signed_input
             x[chance.random(layer.fan_in) < 0.3] = 0
             x[slice(*sorted(chance.integers(0, layer.fan_in, 2)))] = 0
             x[-1] = layer.bias_input
-            self.source.send(*({"x": int(value), "label": 9, "learn": 1} for value in x[:-1]))
+            self.source.send(
+                *({"x": int(value) & 0xFF, "label": 9, "learn": 1} for value in x[:-1])
+            )
             for _ in range(2000):
                 if int(self.port("full").value):
                     break

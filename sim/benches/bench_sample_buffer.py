@@ -14,7 +14,8 @@ from sim.benches.harness import Group, Watched, lanes_of
 
 SHAPES = [(1, 1, 3), (1, 4, 3), (5, 1, 3), (7, 4, 3), (8, 8, 3), (13, 2, 3), (9, 2, 2), (1, 1, 2)]
 """Inputs, SIMD and pages; with two of them there is no sample before the newest."""
-BIASES = (ACTIVATION_MAX, 32)
+BIASES = (ACTIVATION_MAX, 64)
+"""Of buffers with even numbers, and with odd ones, which hold two's complement."""
 SAMPLES = 12
 
 BENCH = Bench(
@@ -23,7 +24,9 @@ BENCH = Bench(
         "all": lambda: Watched(
             Group(
                 **{
-                    f"buffer{n}": SampleBuffer(inputs=i, simd=s, bias=BIASES[n % 2], pages=p)
+                    f"buffer{n}": SampleBuffer(
+                        inputs=i, simd=s, bias=BIASES[n % 2], pages=p, signed=n % 2 == 1
+                    )
                     for n, (i, s, p) in enumerate(SHAPES)
                 }
             )
@@ -38,6 +41,7 @@ class Buffer:
     def __init__(self, dut, component, number, stall) -> None:
         self.dut, self.name = dut, f"buffer{number}"
         self.inputs, self.simd, self.pages = SHAPES[number]
+        self.signed = number % 2 == 1
         self.bias = BIASES[number % 2]
         self.chance = np.random.default_rng(number)
         self.source = Source(dut, component, f"{self.name}_i", stall=stall)
@@ -87,7 +91,7 @@ class Buffer:
             shown = {"newest": self.newest, "previous": self.previous}
             for port, sample in [*shown.items()][: self.pages - 1]:
                 if sample is not None:
-                    found = lanes_of(self.port(port), self.simd)
+                    found = lanes_of(self.port(port), self.simd, signed=self.signed)
                     assert found == sample[part].tolist(), f"{self.name}, word {address}: {port}"
 
     def padded(self, sample):
@@ -95,13 +99,13 @@ class Buffer:
         return np.concatenate([sample, [self.bias], padding])
 
     async def run(self):
-        samples = self.chance.integers(0, 256, (SAMPLES, self.inputs))
+        samples = self.chance.integers(0, 256, (SAMPLES, self.inputs)) - 128 * self.signed
         samples[self.chance.random(samples.shape) < 0.6] = 0
         labels, learns = self.chance.integers(0, 256, SAMPLES), self.chance.integers(0, 2, SAMPLES)
         assert int(self.port("empty").value)
         for sample, label, learn in zip(samples, labels, learns, strict=True):
             self.source.send(
-                *({"x": int(x), "label": int(label), "learn": int(learn)} for x in sample)
+                *({"x": int(x) & 0xFF, "label": int(label), "learn": int(learn)} for x in sample)
             )
         for sample, label, learn in zip(samples, labels, learns, strict=True):
             while not int(self.port("full").value):

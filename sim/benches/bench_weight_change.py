@@ -42,7 +42,8 @@ def traffic(name):
             ports = inputs.setdefault(at, {})
             ports |= {"load": 1, "gradients": packed(gradients, limits[0])}
         left -= 1
-        previous = chance.randrange(1 << (limits[1] - 1))
+        limit = 1 << (limits[1] - 1)
+        previous = chance.choice([-limit, chance.randrange(-limit, limit)])
         # Two lanes: a word without an update is not multiplied, and may follow at once.
         learns = not fold.takes_turns or chance.random() < 0.7 or not left
         ports = inputs.setdefault(clock + NAME_TO_READ, {})

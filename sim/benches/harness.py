@@ -136,20 +136,21 @@ def tag(format, label: int, learn: int) -> int:
 
 
 def dense(inputs: int, units: int, classes: int, *, readout: bool = False, **settings):
-    """Format of one layer; `settings` are of its learning table, or its ``weight_bits``.
+    """Format of one layer; `settings` are of its learning table, or its ``weight_bits``, or
+    ``seed`` and ``coding`` of its network.
 
     A readout of `classes` units is asked for with `readout`; `units` is then of no effect.
     """
     bits = settings.pop("weight_bits", 16)
-    seed = settings.pop("seed", 1)
+    of_network = {key: settings.pop(key) for key in ("seed", "coding") if key in settings}
     network = Network(
         name="bench",
         inputs=1 if readout else inputs,
         classes=classes,
         layers=(Dense(units=inputs if readout else units, weight_bits=bits),),
-        seed=seed,
         readout=Readout(weight_bits=bits) if readout else None,
         learning=Learning(**settings),
+        **of_network,
     )
     return infer_formats(network).answer
 
