@@ -23,7 +23,7 @@ from golden_model.data import (
 from golden_model.data_sets import random_data
 from golden_model.files import Arrays
 from golden_model.spec.errors import SpecError
-from golden_model.spec.network import Dense, Network
+from golden_model.spec.network import Coding, Dense, Network
 from golden_model.spec.toml import known_networks, load_network
 
 NETWORK = Network(name="other", inputs=12, classes=4, layers=(Dense(units=2),))
@@ -225,6 +225,34 @@ def test_random_fits_any_network_and_repeats() -> None:
     other = random_data(replace(NETWORK, seed=2), train=7, test=3)
     assert other["x_train"].shape == (7, 12)
     assert not np.array_equal(other["x_train"], one.x_train[:7])
+
+
+def test_random_samples_of_signed_inputs_reach_both_ends() -> None:
+    signed = load_data("random", replace(NETWORK, coding=Coding.SIGNED)).x_train
+    assert signed.dtype == np.int8
+    for value, share in ((0, 0.5), (127, 0.125), (-128, 0.125)):
+        assert np.mean(signed == value) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("inputs", [12, [2, 1, 6]])
+def test_random_samples_of_two_channels_have_a_zero_in_each_pair(inputs: object) -> None:
+    network = replace(NETWORK, inputs=inputs, coding=Coding.TWO_CHANNELS)  # type: ignore[arg-type]
+    pairs = load_data("random", network).x_train.reshape(2000, -1, 2, 3 if network.image else 6)
+    above, below = pairs[:, :, 0], pairs[:, :, 1]
+    assert not ((above != 0) & (below != 0)).any()
+    for part in (above, below):
+        assert np.mean(part != 0) == pytest.approx(0.25, abs=0.02)
+
+
+def test_samples_of_signed_inputs_are_int8(tmp_path: Path) -> None:
+    network = replace(NETWORK, coding=Coding.SIGNED)
+    y = np.zeros(2, np.uint8)
+    for kind, other in ((np.int8, network), (np.uint8, NETWORK)):
+        x = np.full((2, 12), 200, np.uint8).view(kind)
+        file = write_npz(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+        assert np.array_equal(load_data(file, other).x_train, x)
+        with pytest.raises(SpecError, match=f"x_train is {np.dtype(kind)}: samples"):
+            load_data(file, NETWORK if other is network else network)
 
 
 def svhn_file(path: Path, images: np.ndarray, labels: np.ndarray) -> None:

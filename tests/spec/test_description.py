@@ -8,6 +8,7 @@ import pytest
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import (
+    Coding,
     Conv,
     Dense,
     Feedback,
@@ -17,6 +18,7 @@ from golden_model.spec.network import (
     Readout,
     field_names,
 )
+from golden_model.spec.scaler import STEPS
 from golden_model.spec.toml import (
     ELSEWHERE,
     known_networks,
@@ -232,6 +234,34 @@ def test_rates_and_shifts_that_follow_from_the_formats() -> None:
     assert [layer.name for layer in layers] == ["layer0", "layer1", "readout"]
     slow = infer_formats(parse_network(MNIST.replace("rate_shift = 5", "rate_shift = 1"))).layers
     assert [layer.rate_shift for layer in slow] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("coding", "fraction", "bias", "rate_shift", "pair_distance"),
+    [
+        (Coding.UNSIGNED, 8, 255, 5, 0),
+        (Coding.TWO_CHANNELS, 8, 255, 5, 392),
+        (Coding.SIGNED, 6, STEPS, 3, 0),
+    ],
+)
+def test_formats_of_each_coding(
+    coding: Coding, fraction: int, bias: int, rate_shift: int, pair_distance: int
+) -> None:
+    network = replace(parse_network(MNIST), coding=coding)
+    first, readout = infer_formats(network).layers
+    assert first.signed_input == (coding is Coding.SIGNED)
+    assert (first.input_fraction, first.bias_input) == (fraction, bias)
+    assert (first.rate_shift, first.pair_distance) == (rate_shift, pair_distance)
+    assert first.activation_shift == 13 + fraction - 5
+    # Whatever comes in, activations go on.
+    assert readout == infer_formats(parse_network(MNIST)).layers[1]
+
+
+def test_pairs_of_an_image_stand_side_by_side() -> None:
+    layers = (Dense(units=2),)
+    for keys in ({"coding": Coding.TWO_CHANNELS}, {"on_off": True}):
+        network = Network(name="a", inputs=[4, 4, 6], classes=2, layers=layers, **keys)  # type: ignore[arg-type]
+        assert infer_formats(network).layers[0].pair_distance == 3
 
 
 def test_rate_schedule_stays_at_its_last_entry() -> None:
