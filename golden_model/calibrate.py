@@ -12,7 +12,7 @@ from golden_model.calibration import Calibration, calibrate
 from golden_model.data import load_data, natural_data
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
-from golden_model.spec.command import FILE, FOLDER, SETTINGS
+from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Network
 from golden_model.spec.toml import BYTE_ORDER_MARK, load_network, network_text
@@ -20,12 +20,18 @@ from golden_model.spec.toml import BYTE_ORDER_MARK, load_network, network_text
 
 @click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A .toml file, or a known network.")
-@click.option("--data", "data_name", help="A known data set or an .npz file.")
+@click.option("--data", "data_name", help=DATA_HELP)
+@LABEL
 @click.option("--data-dir", type=FOLDER, help="Where the data sets are, instead of LOAM_DATA.")
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(1))
 @click.option("--out", type=FILE, help="Write there, and leave the file that was read.")
 def main(
-    name: str, data_name: str | None, data_dir: Path | None, samples: int, out: Path | None
+    name: str,
+    data_name: str | None,
+    label: str | None,
+    data_dir: Path | None,
+    samples: int,
+    out: Path | None,
 ) -> None:
     """Measure a network on some training samples and write what suits it into its file.
 
@@ -33,14 +39,19 @@ def main(
     is, comments too. A known network's own file is never changed: say --out.
     """
     try:
-        _calibrate(name, data_name, data_dir, samples, out)
+        _calibrate(name, data_name, label, data_dir, samples, out)
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 
 
 def _calibrate(
-    name: str, data_name: str | None, data_dir: Path | None, samples: int, out: Path | None
+    name: str,
+    data_name: str | None,
+    label: str | None,
+    data_dir: Path | None,
+    samples: int,
+    out: Path | None,
 ) -> None:
     network = load_network(name)
     if out is None:
@@ -49,7 +60,7 @@ def _calibrate(
             raise SpecError(f"network {name!r}", rule, "Name a file by --out")
         out = Path(name)
     check_writable(out)
-    data = load_data(data_name or natural_data(network), network, data_dir)
+    data = load_data(data_name or natural_data(network), network, data_dir, label)
     layers = len(network.layers) + (network.readout is not None)
     with progress_bar() as progress:
         bar = progress.add_task("calibrating", total=layers)

@@ -1,33 +1,65 @@
-"""Data sets: labelled samples of unsigned 8-bit inputs, split for training and test."""
+"""Data sets: labelled samples as a network's inputs, split for training and test."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import read_npz
+from golden_model import scaling
+from golden_model.classes import as_classes
 from golden_model.data_sets import LOADERS, SHORT_NAMES
-from golden_model.files import Arrays
+from golden_model.own_files import RawData, is_own_file, read_own, read_samples
+from golden_model.samples import Values, are_inputs, checked
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.learner import Samples, sample_type
 from golden_model.spec.network import Coding, Network
+from golden_model.spec.scaler import Scaler
+from golden_model.splitting import VALIDATION, drawn, shares, test_drawn
 
-VALIDATION = 2**32 - 1
-"""Names the draw of :func:`stratified` beside those of epochs, which count from 0."""
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Samples, shape ``[n, inputs]``, and their labels, uint8 of shape ``[n]``."""
+    """Samples and their labels.
+
+    Members
+    -------
+    x_train, x_test
+        Shape ``[n, inputs]``.
+    y_train, y_test
+        Numbers of classes, uint8 of shape ``[n]``.
+    scaler
+        By which they were centred; None where they are as they were recorded.
+    labels
+        Names of the classes; empty where they are numbers from 0.
+    rows_test
+        Of each test sample, its number in the file that it was drawn from, from 0; None where it
+        is that in the test set.
+    """
 
     name: str
     x_train: Samples
     y_train: NDArray[np.uint8]
     x_test: Samples
     y_test: NDArray[np.uint8]
+    scaler: Scaler | None = None
+    labels: tuple[str, ...] = ()
+    rows_test: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """Samples to be answered; see :class:`Dataset`. Without labels, `y` is None."""
+
+    name: str
+    x: Samples
+    y: NDArray[np.uint8] | None
+    labels: tuple[str, ...] = ()
+    rows: NDArray[np.int64] | None = None
 
 
 def natural_data(network: Network) -> str:
@@ -43,39 +75,88 @@ def natural_data(network: Network) -> str:
         if network.name.replace("-", "_").startswith(name):
             return names[name]
     by_inputs = {64: "digits", 784: "mnist"}
-    if network.inputs not in by_inputs:
-        rule = f"no data set goes with this name or with {network.inputs} inputs"
-        remedy = "Say --data NAME or FILE.npz; --data random fits every network"
+    if network.features not in by_inputs:
+        rule = f"no data set goes with this name or with {network.features} inputs"
+        remedy = "Say --data NAME, FILE.npz or FILE.csv; --data random fits every network"
         raise SpecError(f"network {network.name!r}", rule, remedy)
-    return by_inputs[network.inputs]
+    return by_inputs[network.features]
 
 
-def load_data(name_or_file: str, network: Network, directory: Path | None = None) -> Dataset:
-    """The data set of that name, or of that file if the text ends in ``.npz``.
+def load_data(
+    name_or_file: str, network: Network, directory: Path | None = None, label: str | None = None
+) -> Dataset:
+    """The data set of that name, or of that file if the text ends in .npz, .npy or .csv.
+
+    A file that does not say which samples are for test has one in five drawn for it, by the
+    network's seed and from every class. Centred inputs are made by the network's scaler, or else by
+    one that is fitted to the training samples; what are a network's inputs already stay so.
 
     Parameters
     ----------
     name_or_file
-        ``digits``, ``mnist``, ``fashion_mnist``, ``cifar10_half``, ``svhn``, ``random`` or a file
-        of x_train, y_train, x_test and y_test.
+        ``digits``, ``mnist``, ``fashion_mnist``, ``cifar10_half``, ``svhn``, ``random`` or a file;
+        see :mod:`golden_model.own_files`.
     network
-        What it is for: samples must have its inputs, labels be among its classes.
+        What it is for: samples must have its features, labels be among its classes.
     directory
         Where files of images are; None for the environment variable LOAM_DATA.
+    label
+        Name of a .csv file's column of labels.
 
     Raises
     ------
     SpecError
         If there is no such set or file, or its arrays do not fit the network.
     """
-    if name_or_file.endswith(".npz"):
-        arrays = read_npz(Path(name_or_file))
-    elif name_or_file in LOADERS:
-        arrays = LOADERS[name_or_file](network, directory)
+    raw = _raw(name_or_file, network, directory, label)
+    x, y, labels = _checked(name_or_file, raw, network)
+    rows = raw.rows
+    if "x" in x:
+        held = test_drawn(name_or_file, y["y"], network.seed)
+        rows = np.flatnonzero(held)
+        x = {"x_train": x["x"][~held], "x_test": x["x"][held]}
+        y = {"y_train": y["y"][~held], "y_test": y["y"][held]}
+    scaler = _scaler(x["x_train"], network, raw.columns)
+    return Dataset(
+        name=name_or_file,
+        x_train=_coded(x["x_train"], network, scaler),
+        x_test=_coded(x["x_test"], network, scaler),
+        **y,
+        scaler=scaler,
+        labels=labels,
+        rows_test=rows,
+    )
+
+
+def load_questions(
+    name_or_file: str, network: Network, directory: Path | None = None, label: str | None = None
+) -> Questions:
+    """Samples to be answered, with or without labels: a file's ``x``, or a known set's test part.
+
+    Parameters are those of :func:`load_data`. Nothing is left out, and nothing fitted.
+
+    Raises
+    ------
+    SpecError
+        As :func:`load_data`, and if inputs must be centred and the network has no scaler.
+    """
+    if is_own_file(name_or_file):
+        raw = read_samples(Path(name_or_file), label, network.features)
     else:
-        rule = "it is neither a known data set nor an .npz file"
-        raise SpecError(f"data {name_or_file!r}", rule, nearest(name_or_file, LOADERS))
-    return _fitting(name_or_file, arrays, network)
+        both = _raw(name_or_file, network, directory, label).arrays
+        raw = RawData(arrays={"x": both["x_test"], "y": both["y_test"]})
+    x, y, labels = _checked(name_or_file, raw, network)
+    if labels and not network.labels:
+        rule = "neither the network nor its weights name the classes"
+        remedy = f"Write labels = [...], or labels of 0 to {network.classes - 1}"
+        raise SpecError(f"{name_or_file}: labels are {', '.join(labels[:SHOWN])}", rule, remedy)
+    unscaled = network.coding is not Coding.UNSIGNED and network.scaler is None
+    if unscaled and not are_inputs(x["x"], network):
+        rule = "inputs of this network are centred, and neither it nor its weights say how"
+        remedy = "Load weights that golden_model.train saved, or write a [scaler]"
+        raise SpecError(f"network {network.name!r}", rule, remedy)
+    coded = _coded(x["x"], network, network.scaler)
+    return Questions(name=name_or_file, x=coded, y=y.get("y"), labels=labels)
 
 
 def held_out(data: Dataset, samples: int) -> Dataset:
@@ -90,7 +171,8 @@ def held_out(data: Dataset, samples: int) -> Dataset:
         If that leaves nothing to train on.
     """
     _check_some_left(data, samples)
-    return Dataset(
+    return replace(
+        data,
         name=f"{data.name}, validation",
         x_train=data.x_train[:-samples],
         y_train=data.y_train[:-samples],
@@ -112,22 +194,16 @@ def stratified(data: Dataset, samples: int, seed: int) -> Dataset:
     SpecError
         If that leaves nothing to train on.
     """
-    total = len(data.x_train)
     _check_some_left(data, samples)
-    order = np.random.RandomState([seed, VALIDATION]).permutation(total)
-    classes, counts = np.unique(data.y_train, return_counts=True)
-    shares, remainders = np.divmod(counts * samples, total)
-    largest = np.argsort(-remainders, kind="stable")
-    shares[largest[: samples - shares.sum()]] += 1
-    held = np.zeros(total, np.bool_)
-    for label, share in zip(classes, shares, strict=True):
-        held[order[data.y_train[order] == label][:share]] = True
-    return Dataset(
+    held = drawn(data.y_train, shares(data.y_train, samples), [seed, VALIDATION])
+    return replace(
+        data,
         name=f"{data.name}, validation",
         x_train=data.x_train[~held],
         y_train=data.y_train[~held],
         x_test=data.x_train[held],
         y_test=data.y_train[held],
+        rows_test=None,
     )
 
 
@@ -137,92 +213,62 @@ def _check_some_left(data: Dataset, samples: int) -> None:
         raise SpecError(f"{samples} samples for validation", rule, "Hold fewer of them out")
 
 
-def _fitting(name: str, arrays: Arrays, network: Network) -> Dataset:
-    """The arrays as a Dataset, once each has been found to fit `network` and its partner."""
-    fitted: dict[str, Any] = {}
-    for part in ("train", "test"):
-        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        samples = _samples(f"{name}: x_{part}", x, network)
-        if network.on_off and network.image:
-            samples = on_off_channels(samples, network.image)
-        fitted[f"x_{part}"] = samples
-        fitted[f"y_{part}"] = _labels(f"{name}: y_{part}", y, network.classes)
-        if len(x) != len(y):
-            value = f"{name}: x_{part} holds {len(x)} samples, y_{part} {len(y)} labels"
+def _raw(name: str, network: Network, directory: Path | None, label: str | None) -> RawData:
+    if is_own_file(name):
+        return read_own(Path(name), label)
+    if name not in LOADERS:
+        rule = "it is neither a known data set nor an .npz, .npy or .csv file"
+        raise SpecError(f"data {name!r}", rule, nearest(name, LOADERS))
+    if label is not None:
+        rule = "only columns of a .csv file have names"
+        raise SpecError(f"--label {label!r}", rule, "Leave it out")
+    return RawData(arrays=LOADERS[name](network, directory))
+
+
+def _checked(
+    name: str, raw: RawData, network: Network
+) -> tuple[dict[str, Values], dict[str, NDArray[np.uint8]], tuple[str, ...]]:
+    """Samples and classes by their key, once each has been found to fit `network` and the other."""
+    x = {
+        key: checked(f"{name}: {key}", array, network)
+        for key, array in raw.arrays.items()
+        if key.startswith("x")
+    }
+    if len({are_inputs(samples, network) for samples in x.values()}) > 1:
+        kinds = " and ".join(f"{key} {samples.dtype}" for key, samples in x.items())
+        raise SpecError(f"{name}: {kinds}", "both were recorded alike", "Convert one of them")
+    places = {f"{name}: {key}": key for key in raw.arrays if key.startswith("y")}
+    found = {place: raw.arrays[key] for place, key in places.items()}
+    classes, labels = as_classes(found, network)
+    y = {places[place]: numbers for place, numbers in classes.items()}
+    for key, numbers in y.items():
+        other = key.replace("y", "x")
+        if len(x[other]) != len(numbers):
+            value = f"{name}: {other} holds {len(x[other])} samples, {key} {len(numbers)} labels"
             raise SpecError(value, "each sample has one label", "Make them equally long")
-    return Dataset(name=name, **fitted)
+    return x, y, labels
 
 
-def _samples(place: str, x: NDArray[np.generic], network: Network) -> Samples:
-    if x.dtype != sample_type(network):
-        rule = "samples are unsigned 8-bit integers (uint8), 0 to 255"
-        if network.coding is Coding.SIGNED:
-            rule = "samples of signed inputs are 8-bit integers (int8), -128 to 127"
-        _check_finite(place, x, rule)
-        raise SpecError(f"{place} is {x.dtype}", rule, "Scale and convert them before saving")
-    inputs = network.inputs // (1 + network.on_off)
-    if x.ndim < 2 or not len(x) or math.prod(x.shape[1:]) != inputs:
-        rule = f"it must be at least one sample of {inputs} inputs, the samples first"
-        remedy = f"Give an array of shape (samples, {inputs}), or a network with other inputs"
-        raise SpecError(f"{place} has shape {x.shape}", rule, remedy)
-    if network.image and x.ndim > 2:
-        _check_image(place, x.shape, network.image, network.on_off)
-    return np.ascontiguousarray(x.reshape(len(x), inputs))
+def _scaler(samples: Values, network: Network, columns: Sequence[str]) -> Scaler | None:
+    """The network's, or one for these training samples; None where nothing is to be centred."""
+    if network.coding is Coding.UNSIGNED or are_inputs(samples, network):
+        return None
+    if network.scaler is not None:
+        return network.scaler
+    scaler = scaling.fit(samples)
+    if found := scaling.constants(scaler):
+        names = [columns[n] if columns else str(n) for n in found[:SHOWN]]
+        which = ", ".join(names) + (", ..." if len(found) > SHOWN else "")
+        many = "feature is" if len(found) == 1 else "features are"
+        click.echo(f"Note: {len(found)} {many} constant and sent as 0: {which}.", err=True)
+    return scaler
 
 
-def _check_image(
-    place: str, shape: tuple[int, ...], image: tuple[int, int, int], on_off: bool
-) -> None:
-    """Raise :class:`SpecError` if images have the right size, and their axes another order."""
-    height, width, channels = image[0], image[1], image[2] // (1 + on_off)
-    # Images of one channel go without its axis too.
-    if shape[1:] in ((height, width, channels), (height, width, channels)[: 2 + (channels > 1)]):
-        return
-    rule = f"images of this network are {height} x {width} x {channels}, or flat in that order"
-    remedy = f"Give an array of shape (samples, {height}, {width}, {channels})"
-    if shape[1:] == (channels, height, width):
-        remedy = "Put the channels last: x.transpose(0, 2, 3, 1)"
-    raise SpecError(f"{place} has shape {shape}", rule, remedy)
-
-
-def _check_finite(place: str, values: NDArray[np.generic], rule: str) -> None:
-    """Raise :class:`SpecError`, saying that rule, for what is not a number at all."""
-    if values.dtype.kind in "fc" and not (finite := np.isfinite(values)).all():
-        remedy = "Leave out what was not measured"
-        raise SpecError(f"{place} holds {values[~finite][0]}", rule, remedy)
-
-
-def _labels(place: str, y: NDArray[np.generic], classes: int) -> NDArray[np.uint8]:
-    if y.dtype.kind not in "iu" or y.ndim != 1:
-        rule = "labels are one integer for each sample"
-        _check_finite(place, y, rule)
-        value = f"{place} is {y.dtype} of shape {y.shape}"
-        raise SpecError(value, rule, "Give an array of integers of shape (samples,)")
-    for extreme in (y.min(), y.max()) if len(y) else ():
-        if not 0 <= int(extreme) < classes:
-            rule = f"labels of a network of {classes} classes are 0 to {classes - 1}"
-            remedy = "Number them from 0, or describe a network with more classes"
-            raise SpecError(f"{place} holds {extreme}", rule, remedy)
-    return y.astype(np.uint8)
-
-
-def on_off_channels(samples: Samples, image: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Twice the distance of each channel from its mean over an image: above it, then below it.
-
-    A common brightness, which would drown all else in a layer's first updates, is gone, and half of
-    the result is 0.
-
-    Parameters
-    ----------
-    samples
-        Shape ``[n, height * width * channels / 2]``.
-    image
-        Height, width and channels of the result, shape ``[n, height * width * channels]``.
-    """
-    height, width, channels = image
-    images = samples.reshape(-1, height, width, channels // 2).astype(np.int16)
-    pixels = height * width
-    means = (2 * images.sum(axis=(1, 2), keepdims=True) + pixels) // (2 * pixels)
-    distances = 2 * (images - means.astype(np.int16))
-    both = np.concatenate([distances, -distances], axis=-1)
-    return both.clip(0, 255).astype(np.uint8).reshape(len(samples), -1)
+def _coded(samples: Values, network: Network, scaler: Scaler | None) -> Samples:
+    """Samples as the network's inputs."""
+    if are_inputs(samples, network):
+        return samples.view(sample_type(network))
+    if scaler is not None:
+        return scaling.code(scaling.apply(scaler, samples), network)
+    assert network.image
+    return scaling.code(scaling.centred_images(samples, network.image), network)

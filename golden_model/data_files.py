@@ -20,6 +20,8 @@ from golden_model.mat_file import read_mat
 from golden_model.spec.errors import SpecError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+WHOLE = ("x", "y")
+"""Of a set that is not split."""
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
@@ -34,14 +36,22 @@ FETCH = "Fetch it once more"
 
 
 def read_npz(path: Path) -> Arrays:
-    """The four arrays of an .npz file; :class:`SpecError` if it is none or lacks one."""
+    """The four arrays of an .npz file, or its ``x`` and ``y``.
+
+    Raises
+    ------
+    SpecError
+        If it is none, or lacks one.
+    """
     arrays = read_arrays(path, "Name a file that numpy.savez wrote")
     missing = [key for key in KEYS if key not in arrays]
-    if missing:
-        rule = f"an .npz data set holds {', '.join(KEYS)}"
-        remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
-        raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)
-    return {key: arrays[key] for key in KEYS}
+    if not missing:
+        return {key: arrays[key] for key in KEYS}
+    if all(key in arrays for key in WHOLE):
+        return {key: arrays[key] for key in WHOLE}
+    rule = f"an .npz data set holds {', '.join(KEYS)}, or {' and '.join(WHOLE)}"
+    remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
+    raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)
 
 
 def read_idx_folder(folder: Path) -> Arrays | None:

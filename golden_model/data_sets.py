@@ -120,7 +120,7 @@ def _check_set(name: str, place: Path, arrays: Arrays, *, named: bool) -> None:
     named
         Whether the place has the set's name, so that content that nobody knows is taken for it.
     """
-    for key in KEYS:
+    for key in arrays:
         found = _whose(arrays[key])
         if found == name or (found is None and named):
             continue

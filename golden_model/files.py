@@ -71,17 +71,31 @@ def check_size(path: Path, size: int) -> None:
         raise SpecError(f"file {str(path)!r}", rule, remedy)
 
 
+def check_regular(path: Path, remedy: str) -> None:
+    """Raise :class:`SpecError` for a pipe or a device, which may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SpecError(f"file {str(path)!r}", "it is no regular file", remedy)
+
+
 def read_arrays(path: Path, remedy: str) -> Arrays:
     """All arrays of an .npz file; :class:`SpecError`, with that remedy, if it is none."""
     magic = np.lib.format.MAGIC_PREFIX
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        # A pipe or a device may never end.
-        raise SpecError(f"file {str(path)!r}", "it is no regular file", remedy)
+    check_regular(path, remedy)
     with reading(path, "it is not an .npz file of plain arrays", remedy), path.open("rb") as file:
         if file.read(len(magic)) == magic:
             rule = "it is a single .npy array, not an .npz file of several"
             raise SpecError(f"file {str(path)!r}", rule, remedy)
         return _arrays(path, file)
+
+
+def read_array(path: Path, remedy: str) -> NDArray[np.generic]:
+    """The array of an .npy file; :class:`SpecError`, with that remedy, if it is none."""
+    check_regular(path, remedy)
+    with reading(path, "it is not an .npy file of a plain array", remedy), path.open("rb") as file:
+        check_size(path, path.stat().st_size)
+        check_size(path, _announced(path, file))
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _arrays(path: Path, file: IO[bytes]) -> Arrays:
@@ -91,7 +105,11 @@ def _arrays(path: Path, file: IO[bytes]) -> Arrays:
         if any(info.flag_bits & ENCRYPTED for info in members):
             raise SpecError(f"file {str(path)!r}", "it is encrypted", "Save it without a password")
         check_size(path, sum(info.file_size for info in members))
-        check_size(path, sum(_announced(archive, info) for info in members))
+        announced = 0
+        for info in members:
+            with archive.open(info) as member:
+                announced += _announced(path, member, info.filename)
+        check_size(path, announced)
         for info in members:
             with archive.open(info) as member:
                 array = np.lib.format.read_array(member, allow_pickle=False)
@@ -99,11 +117,14 @@ def _arrays(path: Path, file: IO[bytes]) -> Arrays:
     return arrays
 
 
-def _announced(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+def _announced(path: Path, file: IO[bytes], member: str = "it") -> int:
     """How many bytes an array will have, by its header."""
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        shape, _, dtype = HEADERS[version](member)
+    version = np.lib.format.read_magic(file)
+    shape, _, dtype = HEADERS[version](file)
+    if dtype.hasobject:
+        rule = f"{member} holds Python objects, whose bytes could be any program"
+        remedy = "Save names as y.astype(str), and numbers as x.astype(float)"
+        raise SpecError(f"file {str(path)!r}", rule, remedy)
     return math.prod(shape) * int(dtype.itemsize)
 
 

@@ -12,7 +12,7 @@ from golden_model.data import Dataset, load_data, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
-from golden_model.spec.command import FILE, FOLDER, SETTINGS
+from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
@@ -25,7 +25,8 @@ SEED = click.IntRange(0, 2**32 - 1)
 @click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A known network or a .toml file.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
-@click.option("--data", "data_name", help="digits, mnist, fashion_mnist, random or an .npz file.")
+@click.option("--data", "data_name", help=DATA_HELP)
+@LABEL
 @click.option("--data-dir", type=FOLDER, help="Where MNIST files are, instead of LOAM_DATA.")
 @click.option(
     "--seed", type=SEED, help="Instead of the description's: weights, classifiers, order."
@@ -60,6 +61,7 @@ def _train(
     data_name: str | None,
     data_dir: Path | None,
     *,
+    label: str | None,
     epochs: int,
     seed: int | None,
     json_file: Path | None,
@@ -76,14 +78,15 @@ def _train(
         raise SpecError(f"--save and --json {str(save)!r}", rule, "Name another for one of them")
     engine = _engine(name, seed)
     network = engine.formats.network
-    data = load_data(data_name or natural_data(network), network, data_dir)
-    if validation:
-        data = stratified(data, validation, network.seed)
     reached = UNTRAINED
     if load:
         saved = read_checkpoint(load, engine.formats)
+        network = saved.completed(network)
         saved.restore(engine)
         reached = saved.reached
+    data = load_data(data_name or natural_data(network), network, data_dir, label)
+    if validation:
+        data = stratified(data, validation, network.seed)
     stages = stages_left(engine.formats, epochs, reached, layer_by_layer)
     total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     reports: list[EpochReport] = []
@@ -102,7 +105,7 @@ def _train(
             reports.append(report)
             progress.console.print(_line(report))
             if save:
-                save_weights(save, engine, report)
+                save_weights(save, engine, report, data)
             if json_file:
                 replace_file(json_file, _json(engine, data, reports).encode())
 

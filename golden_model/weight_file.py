@@ -1,21 +1,24 @@
-"""Trained weights in a file, with the network that they belong to."""
+"""Trained weights in a file, with the network and the scaler that they belong to."""
 
 import io
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
+from golden_model.data import Dataset
 from golden_model.files import read_arrays, replace_file
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Learner, Weights, check_weights
-from golden_model.spec.network import Rounding
+from golden_model.spec.network import Network, Rounding
+from golden_model.spec.scaler import Scaler
 from golden_model.training import ALL, EPOCHS_MAX, Reached
 
 HEADER = ("fingerprint", "seed", "epochs")
@@ -23,6 +26,10 @@ STAGE = ("stage", "stage_epochs")
 """Keys of a training layer by layer: which one was learning, and its epochs so far."""
 ROUNDING = "rounding"
 """With stochastic rounding: where it stands in each layer."""
+SCALER = ("mean", "deviation")
+"""Of each feature, where the host centred them."""
+LABELS = "labels"
+"""Names of the classes, where they are not numbers from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +44,34 @@ class Checkpoint:
         How far their training had come.
     rounding
         Of each layer, the value of its register ROUNDING; empty without stochastic rounding.
+    scaler, labels
+        What their samples were centred by, and the names of their classes; None and empty where
+        there was no such thing.
     """
 
     weights: tuple[Weights, ...]
     reached: Reached
     rounding: tuple[int, ...]
+    scaler: Scaler | None
+    labels: tuple[str, ...]
+
+    def completed(self, network: Network) -> Network:
+        """The network with the scaler and labels of its weights, where it has none of its own.
+
+        Raises
+        ------
+        SpecError
+            If it has others: the weights would mean something else.
+        """
+        for name in ("scaler", LABELS):
+            known, found = getattr(network, name), getattr(self, name)
+            if known and found and known != found:
+                rule = "the weights were trained with others"
+                remedy = f"Leave {name} out of the description, or train anew"
+                raise SpecError(f"{name} of network {network.name!r}", rule, remedy)
+        return replace(
+            network, scaler=network.scaler or self.scaler, labels=network.labels or self.labels
+        )
 
     def restore(self, learner: Learner) -> None:
         """Give all of it to a learner of the same network."""
@@ -51,8 +81,11 @@ class Checkpoint:
             learner.write_register(index, Register.ROUNDING, state)
 
 
-def save_weights(path: Path, learner: Learner, reached: Reached) -> None:
-    """Write the weights of every layer and how far their training has come."""
+def save_weights(
+    path: Path, learner: Learner, reached: Reached, data: Dataset | None = None
+) -> None:
+    """Write the weights of every layer, how far their training has come, and what `data`, or else
+    the network, says of scaler and labels."""
     network, layers = learner.formats.network, learner.formats.layers
     content = io.BytesIO()
     header = {"fingerprint": network.fingerprint, "seed": network.seed, "epochs": reached.seen}
@@ -64,6 +97,11 @@ def save_weights(path: Path, learner: Learner, reached: Reached) -> None:
     if network.learning.rounding is Rounding.STOCHASTIC:
         states = [learner.read_register(layer.index, Register.ROUNDING) for layer in layers]
         arrays[ROUNDING] = np.array(states, np.uint32)
+    source = data or network
+    if source.scaler:
+        arrays |= {key: np.array(getattr(source.scaler, key)) for key in SCALER}
+    if source.labels:
+        arrays[LABELS] = np.array(source.labels, np.str_)
     np.savez_compressed(content, **arrays)
     replace_file(path, content.getvalue())
 
@@ -96,6 +134,8 @@ def read_checkpoint(path: Path, formats: FormattedNetwork) -> Checkpoint:
         weights=weights,
         reached=_reached(arrays, place, formats),
         rounding=_rounding(arrays, place, formats),
+        scaler=_scaler(arrays, place, network),
+        labels=_labels(arrays, place, network),
     )
 
 
@@ -123,6 +163,32 @@ def _rounding(arrays: Mapping[str, Any], place: str, formats: FormattedNetwork) 
         rule = f"it must be uint32 of shape {(layers,)}"
         raise SpecError(value, rule, "Use a file that --save wrote")
     return tuple(states.tolist())
+
+
+def _scaler(arrays: Mapping[str, Any], place: str, network: Network) -> Scaler | None:
+    if not any(key in arrays for key in SCALER):
+        return None
+    mean, deviation = (_of_type(arrays, key, place, "f") for key in SCALER)
+    scaler = Scaler(mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+    replace(network, scaler=scaler)  # is one that does not fit, and says so
+    return scaler
+
+
+def _labels(arrays: Mapping[str, Any], place: str, network: Network) -> tuple[str, ...]:
+    if LABELS not in arrays:
+        return ()
+    labels = tuple(_of_type(arrays, LABELS, place, "U").tolist())
+    return replace(network, labels=labels).labels
+
+
+def _of_type(arrays: Mapping[str, Any], key: str, place: str, kind: str) -> NDArray[Any]:
+    """An array of one axis and that kind of type; :class:`SpecError` unless it is one."""
+    array: NDArray[Any] = arrays.get(key, np.array(None))
+    if array.ndim != 1 or array.dtype.kind != kind:
+        value = f"{place} has {key}: {array.dtype} of shape {array.shape}"
+        rule = f"it must be a list of {'texts' if kind == 'U' else 'floats'}"
+        raise SpecError(value, rule, "Use a file that --save wrote")
+    return array
 
 
 def _number(arrays: Mapping[str, Any], key: str, place: str, allowed: range) -> int:

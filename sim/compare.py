@@ -15,7 +15,7 @@ from rich.table import Table
 
 from boards.registry import find_board
 from golden_model.data import load_data, natural_data
-from golden_model.spec.command import FOLDER, SETTINGS, needing
+from golden_model.spec.command import DATA_HELP, FOLDER, LABEL, SETTINGS, needing
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.learner import Samples
@@ -53,10 +53,14 @@ ENGINES = {"cxxrtl": with_cxxrtl, "verilator": with_verilator}
 
 
 def first_samples(
-    network: Network, data: str | None, folder: Path | None, count: int
+    network: Network,
+    data: str | None,
+    folder: Path | None,
+    count: int,
+    label: str | None = None,
 ) -> tuple[Samples, Labels]:
     """The first `count` training samples of a data set and their labels."""
-    found = load_data(data or natural_data(network), network, folder)
+    found = load_data(data or natural_data(network), network, folder, label)
     if not 1 <= count <= len(found.x_train):
         rule = f"{found.name} has {len(found.x_train)} training samples"
         raise SpecError(f"--samples {count}", rule, "Take at least 1 and at most so many")
@@ -65,7 +69,8 @@ def first_samples(
 
 @click.command(context_settings=SETTINGS)
 @click.option("--network", default="digits", show_default=True, help="A name or a .toml file.")
-@click.option("--data", help="digits, mnist, fashion_mnist, random or an .npz file.")
+@click.option("--data", help=DATA_HELP)
+@LABEL
 @click.option(
     "--data-dir",
     type=FOLDER,
@@ -95,7 +100,7 @@ def main(network: str, data: str | None, samples: int, board: str, **options: An
             classifier=options["classifier"], folding=folding, skip_zeros=options["skip_zeros"]
         )
         schedule = pipeline.run(formats, find_board(board).budget, choices)
-        x, y = first_samples(described, data, options["data_dir"], samples)
+        x, y = first_samples(described, data, options["data_dir"], samples, options["label"])
         alike = compare(console, schedule, x, y, options["engine"])
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)

@@ -18,7 +18,7 @@ from boards.host.serial_port import open_port
 from golden_model.data import Dataset, load_data, natural_data
 from golden_model.files import check_writable
 from golden_model.progress import progress_bar
-from golden_model.spec.command import FILE, FOLDER, SETTINGS
+from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
@@ -27,7 +27,7 @@ from golden_model.spec.learner import Miscounted
 from golden_model.spec.toml import load_network
 from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
-from golden_model.weight_file import read_checkpoint, save_weights
+from golden_model.weight_file import Checkpoint, read_checkpoint, save_weights
 
 BAUD = 1_000_000
 CONSOLE = Console(highlight=False, soft_wrap=True)
@@ -63,13 +63,22 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that choose a data set."""
+    command = LABEL(command)
     command = click.option("--data-dir", type=FOLDER, help="Where MNIST files are.")(command)
-    return click.option("--data", "data_name", help="A known set or an .npz file.")(command)
+    return click.option("--data", "data_name", help=DATA_HELP)(command)
 
 
-def _dataset(board: Board, name: str | None, folder: Path | None) -> Dataset:
+def _dataset(
+    board: Board,
+    name: str | None,
+    folder: Path | None,
+    label: str | None,
+    saved: Checkpoint | None = None,
+) -> Dataset:
     network = board.formats.network
-    return load_data(name or natural_data(network), network, folder)
+    if saved:
+        network = saved.completed(network)
+    return load_data(name or natural_data(network), network, folder, label)
 
 
 @connected
@@ -126,6 +135,7 @@ def train(
     data_name: str | None,
     data_dir: Path | None,
     *,
+    label: str | None,
     epochs: int,
     layer_by_layer: bool,
     reset: bool,
@@ -134,8 +144,8 @@ def train(
 ) -> None:
     """Train the chip with the loop that trains the golden model; prints accuracy per epoch."""
     # Whatever can be wrong is found out before the chip's weights are gone.
-    data = _dataset(board, data_name, data_dir)
     saved = read_checkpoint(load, board.formats) if load else None
+    data = _dataset(board, data_name, data_dir, label, saved)
     reached = saved.reached if saved else UNTRAINED
     stages = stages_left(board.formats, epochs, reached, layer_by_layer)
     if save:
@@ -163,17 +173,22 @@ def train(
                 f"({report.seconds:.1f} s, {report.samples / report.seconds:.0f} samples/s)"
             )
             if save:
-                save_weights(save, board, report)
+                save_weights(save, board, report, data)
 
 
 @connected
 @data_options
 @click.option("--samples", type=click.IntRange(1), help="Only the first so many of the test set.")
 def infer(
-    board: Board, data_name: str | None, data_dir: Path | None, *, samples: int | None
+    board: Board,
+    data_name: str | None,
+    data_dir: Path | None,
+    *,
+    label: str | None,
+    samples: int | None,
 ) -> None:
     """Have the chip answer the test set; prints its accuracy."""
-    data = _dataset(board, data_name, data_dir)
+    data = _dataset(board, data_name, data_dir, label)
     x, y = data.x_test[:samples], data.y_test[:samples]
     with progress_bar() as progress:
         for sample in progress.track(x, description="answering"):

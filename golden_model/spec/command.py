@@ -12,6 +12,8 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 """Click's context settings of every command."""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+DATA_HELP = "A known data set (digits, mnist, random, ...) or a .npz, .npy or .csv file."
+LABEL = click.option("--label", help="Column of labels of a .csv file, if it is not the last one.")
 
 
 @contextmanager

@@ -95,7 +95,7 @@ NPZ = {
     "a long header": (npz(x_train=b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}"), NO_NPZ),
     "version 9": (npz(x_train=b"\x93NUMPY\x09\x00\x02\x00{}"), NO_NPZ),
     "no array": (npz(x_train=b"text"), NO_NPZ),
-    "objects": (npz(x_train=npy(np.array([1, "a"], object))), NO_NPZ),
+    "objects": (npz(x_train=npy(np.array([1, "a"], object))), r"x_train\.npy holds Python objects"),
     "brackets": (npz(x_train=header("|u1", "(" * 3000)), NO_NPZ),
     "no type": (npz(x_train=header("wrong", "(5,)")), NO_NPZ),
 }
