@@ -12,14 +12,12 @@ from golden_model.data import Dataset, load_data, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
-from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS
+from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 from golden_model.training import ALL, EPOCHS_MAX, UNTRAINED, EpochReport, stages_left, train
 from golden_model.weight_file import read_checkpoint, save_weights
-
-SEED = click.IntRange(0, 2**32 - 1)
 
 
 @click.command(context_settings=SETTINGS)

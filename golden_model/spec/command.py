@@ -13,6 +13,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 DATA_HELP = "A known data set (digits, mnist, random, ...) or a .npz, .npy or .csv file."
+SEED = click.IntRange(0, 2**32 - 1)
 LABEL = click.option("--label", help="Column of labels of a .csv file, if it is not the last one.")
 
 
