@@ -27,9 +27,8 @@ def draw(found: Outcome, title: str, file: Path) -> None:
     shares = found.confusion / np.maximum(counts, 1)
     matrix.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     bars.barh(range(classes), [100 * (share or 0) for share in found.by_class], color="C0")
-    bars.set(xlabel="answered rightly, %", xlim=(0, 100))
-    bars.axvline(100 * found.accuracy, color="C1", label=f"all: {found.accuracy:.1%}")
-    bars.legend(loc="lower left")
+    bars.axvline(100 * found.accuracy, color="C1")
+    bars.set(xlabel=f"answered rightly, %\nof all: {found.accuracy:.1%}, the line", xlim=(0, 100))
     matrix.set(xlabel="answer", ylabel="label")
     if classes <= WRITTEN:
         matrix.set_xticks(range(classes), found.names, rotation=45, ha="right")

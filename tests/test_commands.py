@@ -18,6 +18,8 @@ COMMANDS = {
     "golden_model.calibrate",
     "golden_model.cost",
     "golden_model.experiments",
+    "golden_model.predict",
+    "golden_model.report",
     "golden_model.train",
     "hdl.build",
     "boards.host",
@@ -29,6 +31,8 @@ COMMANDS = {
 }
 UNKNOWN = {
     **{f"golden_model.{name}": ["--network", "digit"] for name in ("calibrate", "cost", "train")},
+    "golden_model.predict": ["--network", "digit", "--load", "w.npz", "--data", "digits"],
+    "golden_model.report": ["--network", "digit", "--load", "w.npz"],
     "golden_model.experiments": ["nothing"],
     "hdl.build": ["--board", "icebreaker", "--network", "digit"],
     "boards.host": ["info", "--port", "nowhere", "--network", "digit"],

@@ -15,15 +15,20 @@ from rich.table import Table
 from boards.host.driver import Board
 from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
-from golden_model.data import Dataset, load_data, natural_data
+from golden_model.answers import Answers, answers, as_csv
+from golden_model.data import Dataset, load_data, load_questions, natural_data
 from golden_model.files import check_writable
+from golden_model.predict import write_table
 from golden_model.progress import progress_bar
+from golden_model.report import FILES, WHOLE, asked, prepare
+from golden_model.report import report as write_report
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import FrameError
-from golden_model.spec.learner import Miscounted
+from golden_model.spec.learner import Miscounted, Samples
+from golden_model.spec.network import Network
 from golden_model.spec.toml import load_network
 from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
@@ -31,6 +36,9 @@ from golden_model.weight_file import Checkpoint, read_checkpoint, save_weights
 
 BAUD = 1_000_000
 CONSOLE = Console(highlight=False, soft_wrap=True)
+LOAD = click.option(
+    "--load", type=FILE, help="Give the chip these weights first; else its own answer."
+)
 
 
 @click.group(context_settings=SETTINGS)
@@ -75,10 +83,14 @@ def _dataset(
     label: str | None,
     saved: Checkpoint | None = None,
 ) -> Dataset:
-    network = board.formats.network
-    if saved:
-        network = saved.completed(network)
+    network = _network(board, saved)
     return load_data(name or natural_data(network), network, folder, label)
+
+
+def _network(board: Board, saved: Checkpoint | None) -> Network:
+    """What was built, with the scaler and labels of its weights."""
+    network = board.formats.network
+    return saved.completed(network) if saved else network
 
 
 @connected
@@ -189,12 +201,65 @@ def infer(
 ) -> None:
     """Have the chip answer the test set; prints its accuracy."""
     data = _dataset(board, data_name, data_dir, label)
-    x, y = data.x_test[:samples], data.y_test[:samples]
-    with progress_bar() as progress:
-        for sample in progress.track(x, description="answering"):
-            board.send(sample)
-    predicted = np.array([result.predicted for result in board.results()])
+    y = data.y_test[:samples]
+    predicted = _answers(board, data.x_test[:samples]).predicted
     CONSOLE.print(f"accuracy {np.mean(predicted == y):.2%} of {len(y)} test samples")
+
+
+def _answers(board: Board, x: Samples) -> Answers:
+    with progress_bar() as progress:
+        bar = progress.add_task("answering", total=len(x))
+        return answers(board, x, lambda done: progress.advance(bar, done))
+
+
+@connected
+@data_options
+@LOAD
+@click.option("--out", type=FILE, help="Write the table there, and not to the terminal.")
+def predict(
+    board: Board,
+    data_name: str | None,
+    data_dir: Path | None,
+    *,
+    label: str | None,
+    load: Path | None,
+    out: Path | None,
+) -> None:
+    """Have the chip answer samples, with or without labels: golden_model.predict's table."""
+    if out:
+        check_writable(out)
+    saved = read_checkpoint(load, board.formats) if load else None
+    network = _network(board, saved)
+    samples = load_questions(data_name or natural_data(network), network, data_dir, label)
+    if saved:
+        saved.restore(board)
+    write_table(as_csv(_answers(board, samples.x), samples), out)
+
+
+@connected
+@data_options
+@WHOLE
+@LOAD
+@click.option("--out", type=FOLDER, help=f"Write {', '.join(FILES)} there.")
+def report(
+    board: Board,
+    data_name: str | None,
+    data_dir: Path | None,
+    *,
+    label: str | None,
+    whole: bool,
+    load: Path | None,
+    out: Path | None,
+) -> None:
+    """Tell what the chip gets right and wrong of the test samples, as golden_model.report does."""
+    prepare(out)
+    saved = read_checkpoint(load, board.formats) if load else None
+    network = _network(board, saved)
+    data = data_name or natural_data(network)
+    samples = asked(data, network, data_dir, label, whole=whole)
+    if saved:
+        saved.restore(board)
+    write_report(board, network, samples, out)
 
 
 @connected

@@ -178,6 +178,22 @@ def test_what_is_coded_already_stays(tmp_path: Path) -> None:
     assert scaled.x_train[0].tolist() == [-13, 0, 127]
 
 
+def test_two_channels_that_are_made_already_stay(tmp_path: Path) -> None:
+    """Of flat samples and of images; a scaler is for what is half as wide."""
+    x = CHANCE.integers(0, 256, (4, 8)).astype(np.uint8)
+    flat = replace(FLAT, inputs=8, scaler=Scaler(mean=(0,) * 4, deviation=(1,) * 4))
+    for network, shape in ((flat, (8,)), (IMAGE, (2, 1, 4))):
+        data = load_data(saved(tmp_path / "own.npz", x.reshape(4, *shape)), network)
+        assert data.x_train.tolist() == x.tolist()
+        assert data.scaler is None or data.scaler == network.scaler
+
+
+def test_parts_are_recorded_alike(tmp_path: Path) -> None:
+    file = saved(tmp_path / "own.npz", np.ones((4, 3), np.int8), X)
+    with pytest.raises(SpecError, match=r"x_train int8 and x_test float64: both were recorded"):
+        load_data(file, SIGNED)
+
+
 def test_bytes_of_unsigned_networks_stay(tmp_path: Path) -> None:
     x = CHANCE.integers(0, 256, (4, 3)).astype(np.uint8)
     data = load_data(
@@ -208,9 +224,9 @@ def test_random_fits_centred_networks(network: Network) -> None:
     [
         (replace(FLAT, inputs=3, coding=Coding.UNSIGNED), "inputs = 6"),
         (
-            replace(IMAGE, inputs=[1, 1, 3], image=None, coding=Coding.UNSIGNED),
+            replace(IMAGE, inputs=3, image=(1, 1, 3), coding=Coding.UNSIGNED),
             r"inputs = \[1, 1, 6\]",
-        ),  # type: ignore[arg-type]
+        ),
     ],
 )
 def test_unsigned_networks_name_the_way_out(network: Network, way_out: str, tmp_path: Path) -> None:
