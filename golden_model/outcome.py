@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from golden_model.answers import Answers, class_names
 from golden_model.data import Questions
@@ -15,8 +16,8 @@ from golden_model.spec.network import Network
 
 WORST = 10
 """Mistakes that are shown."""
-MOST_CLASSES = 12
-"""Whose confusion matrix fits a terminal."""
+BESIDES = len(" samples 100.0% ")
+"""Characters of a confusion matrix's line that are not it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +115,27 @@ def as_json(found: Outcome, network: Network, samples: Questions) -> str:
 def show(console: Console, found: Outcome, samples: Questions) -> None:
     """Print it: what each class was taken for, and the mistakes that were made most surely."""
     total = f"{len(samples.x)} samples of {samples.name}"
-    console.print(f"{total}: {found.accuracy:.2%} answered rightly", markup=False)
-    console.print(_by_class(found))
+    console.print(
+        f"{total}: {found.accuracy:.2%} answered rightly; by label and answer:", markup=False
+    )
+    console.print(_by_class(found, console.width))
     if found.worst:
         console.print("Most surely wrong:")
         console.print(_worst(found.worst))
 
 
-def _by_class(found: Outcome) -> Table:
-    """A class a line: accuracy, then its row of the confusion matrix or else its main mistake."""
-    whole = len(found.names) <= MOST_CLASSES
-    table = _table("class", [], ["samples", "right"])
-    for name in found.names if whole else ["mostly taken for"]:
-        table.add_column(f"as {name}" if whole else name, justify="right")
+def _by_class(found: Outcome, width: int) -> Table:
+    """A class a line: accuracy, then what it was answered as, or if that is too wide, most often.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal.
+    """
+    digits = len(str(found.confusion.max()))
+    lengths = [max(len(name), digits) for name in found.names]
+    whole = max(len("class"), *lengths) + BESIDES + sum(length + 1 for length in lengths) <= width
+    table = _table("class", [], ["samples", "right", *(found.names if whole else ["mistaken for"])])
     for number, (name, counts, share) in enumerate(
         zip(found.names, found.confusion, found.by_class, strict=True)
     ):
@@ -136,19 +145,20 @@ def _by_class(found: Outcome) -> Table:
             most = int(others.argmax())
             cells = [f"{found.names[most]}: {others[most]}" if others.any() else "."]
         right = "-" if share is None else f"{share:.1%}"
-        table.add_row(name, str(counts.sum()), right, *cells)
+        table.add_row(Text(name), str(counts.sum()), right, *map(Text, cells))
     return table
 
 
 def _worst(worst: Sequence[Mistake]) -> Table:
     table = _table("row", ["label", "answer"], ["margin"])
     for mistake in worst:
-        table.add_row(str(mistake.row), mistake.label, mistake.answer, str(mistake.margin))
+        names = Text(mistake.label), Text(mistake.answer)
+        table.add_row(str(mistake.row), *names, str(mistake.margin))
     return table
 
 
 def _table(first: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(first, *texts, box=None)
+    table = Table(first, *texts, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in numbers:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     return table

@@ -69,7 +69,7 @@ def read_table(path: Path, label: str | None = None, features: int | None = None
         are told, is no number or was not measured; or it is not clear which column is the label.
     """
     check_regular(path, "Name a .csv file")
-    with reading(path, TEXT, "Save it as CSV, in UTF-8"):
+    with reading(path, TEXT, "Name a .csv file, saved in UTF-8"):
         check_size(path, path.stat().st_size)
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()

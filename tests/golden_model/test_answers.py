@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 import json
 from pathlib import Path
 
@@ -262,7 +263,23 @@ def test_many_classes_are_told_by_their_main_mistake(capsys: pytest.CaptureFixtu
     scores = np.eye(classes, dtype=np.int64)[predicted]
     asked = Questions(name="many", x=np.zeros((len(y), 1), np.uint8), y=y)
     found = outcome(Answers(predicted=predicted, scores=scores), asked)
-    show(Console(soft_wrap=True), found, asked)
+    show(Console(width=40, soft_wrap=True), found, asked)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["3", "2", "0.0%", "5:", "2"] in lines
     assert ["4", "2", "100.0%", "."] in lines
+
+
+@pytest.mark.parametrize("width", range(45, 70, 2))
+def test_the_matrix_is_told_where_it_fits(width: int) -> None:
+    """No name or number is cut at any width."""
+    names = ("[a]", "a longer name", "b", "10000")
+    y = np.repeat(np.arange(4), 1000).astype(np.uint8)
+    asked = Questions(name="names", x=np.zeros((len(y), 1), np.uint8), y=y, labels=names)
+    predicted = np.zeros(len(y), np.int64)
+    found = outcome(Answers(predicted=predicted, scores=np.zeros((len(y), 4), np.int64)), asked)
+    text = io.StringIO()
+    show(Console(file=text, width=width, soft_wrap=True), found, asked)
+    table = text.getvalue().split("Most surely")[0].splitlines()[1:]
+    assert max(len(line.rstrip()) for line in table) <= width
+    assert all(name in "".join(table) for name in names)
+    assert "".join(table).count("a longer name") == (2 if width >= 59 else 1)

@@ -110,7 +110,9 @@ def test_what_a_wrong_table_gets(what: str, tmp_path: Path) -> None:
 
 def test_what_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own.csv").write_bytes("a,b,größe\n1,2,3\n".encode("cp1252"))
-    with pytest.raises(SpecError, match=r"no table of UTF-8 text.*Save it as CSV, in UTF-8"):
+    with pytest.raises(
+        SpecError, match=r"no table of UTF-8 text.*Name a .csv file, saved in UTF-8"
+    ):
         read_table(tmp_path / "own.csv")
     with pytest.raises(SpecError, match="No such file"):
         read_table(tmp_path / "absent.csv")
