@@ -20,9 +20,10 @@ from bench.observe import Observation, activity, dataset
 from bench.say import Meanwhile
 from bench.traffic import moved
 from golden_model.engine import GoldenEngine
+from golden_model.rates import Rates
 from golden_model.spec.errors import SpecError
 from golden_model.spec.learner import Learner
-from golden_model.training import set_rates, shuffled
+from golden_model.training import shuffled
 from hdl.passes.errors import DoesNotFit
 from sim.chip import SimulatedCore
 
@@ -90,7 +91,7 @@ def _in_process(case: Case, samples: int | None, queue: Any) -> Epoch | str:
 
 
 def epoch(case: Case, samples: int | None, advance: Advance) -> Epoch:
-    """The first epoch of :mod:`golden_model.training`, then the test set, on both engines."""
+    """A run of one epoch, as :mod:`golden_model.training` makes it, then the test set, on both."""
     data = dataset(case.network, case.data)
     order = shuffled(case.formats, len(data.x_train), 0)[:samples]
     train = data.x_train[order], data.y_train[order].tolist()
@@ -119,11 +120,11 @@ def _learn_and_answer(
     learner: Learner, train: Any, test: Any, advance: Advance
 ) -> tuple[list[Integers], list[Integers]]:
     """Answers and scores of all samples and all final weights; counters after each half."""
-    set_rates(learner, 0)
+    learning, edge = learner.formats.network.learning, len(train[0])
     predicted, scores, counts = list[int](), list[Integers](), list[Integers]()
     for x, labels in (train, test):
-        for begin in range(0, len(x), CHUNK):
-            part = slice(begin, begin + CHUNK)
+        rates = Rates.of(learning, edge if x is train[0] else None, epoch=edge)
+        for part in rates.written(learner, range(len(x)), CHUNK):
             for sample, label in zip(x[part], labels[part], strict=True):
                 learner.send(sample, label)
             for result in learner.results():
@@ -134,7 +135,6 @@ def _learn_and_answer(
             counts.append(activity(learner))
     layers = range(len(learner.formats.layers))
     # The test set's answers first: they are what accuracy is counted from.
-    edge = len(train[0])
     answers = np.array(predicted, np.int64)
     weights = [learner.read_weights(layer).astype(np.int64) for layer in layers]
     return [answers[edge:], answers[:edge], np.array(scores, np.int64), *weights], counts

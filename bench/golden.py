@@ -12,10 +12,11 @@ from bench.figures import Figure, Found, Skipped
 from bench.observe import dataset, on_data
 from bench.say import Say
 from golden_model.engine import GoldenEngine
+from golden_model.rates import write_rates
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Samples
-from golden_model.training import set_rates, shuffled
+from golden_model.training import shuffled
 from hdl.passes.errors import DoesNotFit
 
 SAMPLES = 10_000
@@ -65,7 +66,7 @@ def compare(case: Case, shape: str, say: Say) -> Iterator[Found]:
 def golden_rate(formats: FormattedNetwork, x: Samples, labels: list[int]) -> float:
     """Samples per second that the golden model learns, from fresh weights, in one thread."""
     engine = GoldenEngine(formats)
-    set_rates(engine, 0)
+    write_rates(engine, formats.network.learning.first_step)
     with threadpool_limits(limits=1):
         start = time.perf_counter()
         for sample, label in zip(x, labels, strict=True):

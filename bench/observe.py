@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from bench.cases import Case
 from golden_model.data import Dataset, load_data
+from golden_model.rates import write_rates
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.learner import Samples
 from golden_model.spec.network import Network
-from golden_model.training import set_rates, shuffled
+from golden_model.training import shuffled
 from hdl.passes.stages import ScheduledNetwork
 from sim.chip import SimulatedCore
 
@@ -102,7 +103,7 @@ def on_data(
     """The first samples of the first epoch, learnt, then as many of the test set, answered."""
     data = dataset(case.network, case.data)
     core = SimulatedCore(schedule)
-    set_rates(core, 0)
+    write_rates(core, case.network.learning.first_step)
     order = shuffled(core.formats, len(data.x_train), 0)[:samples]
     return (
         _counted(core, data.x_train[order], data.y_train[order].tolist()),

@@ -46,8 +46,8 @@ class Net:
 
 
 def real_rate(layer: DenseFormat, formats: FormattedNetwork) -> float:
-    """The real step of the first epoch: ``d * x`` moves a weight by this times both."""
-    shift = layer.rate_shift + formats.network.learning.rate_step(0)
+    """The real step at a run's start: ``d * x`` moves a weight by this times both."""
+    shift = layer.rate_shift + formats.network.learning.first_step
     return float(2.0 ** (layer.input_fraction - shift - layer.weight_fraction))
 
 

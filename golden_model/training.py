@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
+from golden_model.rates import Rates
 from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
@@ -107,10 +108,11 @@ def train(
     epochs
         How many more; if `layer_by_layer` as many for each layer, those before included.
     reached
-        What the weights have seen before: shuffling, rate schedule and stages go on from there.
+        What the weights have seen before: shuffling, rates and stages go on from there, as the end
+        of one run of all these epochs.
     layer_by_layer
-        Train one layer at a time from the lowest, all others frozen, each by the rate schedule
-        from its start; else all at once.
+        Train one layer at a time from the lowest, all others frozen, each in a run of its own;
+        else all at once.
     advance
         Told of every few samples that were learnt.
 
@@ -119,28 +121,30 @@ def train(
     Miscounted
         If after an epoch a layer has not counted the samples that were sent.
     """
-    layers, seen = learner.formats.layers, reached.seen
+    network, layers, seen = learner.formats.network, learner.formats.layers, reached.seen
+    samples = len(data.x_train)
     for stage, numbers in stages_left(learner.formats, epochs, reached, layer_by_layer):
         for layer in layers:
             learner.write_register(layer.index, Register.LEARN, int(stage in (ALL, layer.name)))
+        rates = Rates.of(network.learning, samples * (numbers.stop - 1), epoch=samples)
         for epoch in numbers:
-            set_rates(learner, epoch - 1)
             before, start = _updates(learner), time.perf_counter()
-            order = shuffled(learner.formats, len(data.x_train), seen)
-            variation = Variation.of_epoch(learner.formats.network, len(order), seen)
+            order = shuffled(learner.formats, samples, seen)
+            variation = Variation.of_epoch(network, samples, seen)
             counted = _counted(learner)
-            _one_epoch(learner, data, order, variation, advance)
-            _check_counted(learner, counted, len(order))
+            parts = rates.written(learner, range(samples * (epoch - 1), samples * epoch), CHUNK)
+            _one_epoch(learner, data, order, variation, parts, advance)
+            _check_counted(learner, counted, samples)
             seconds = time.perf_counter() - start
             seen += 1
             yield EpochReport(
                 stage=stage,
                 epoch=epoch,
                 seen=seen,
-                samples=len(data.x_train),
+                samples=samples,
                 seconds=seconds,
                 accuracy=accuracy(learner, data),
-                **_unchanged(learner, len(data.x_train), before),
+                **_unchanged(learner, samples, before),
             )
 
 
@@ -177,13 +181,6 @@ def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.
     return np.random.RandomState([formats.network.seed, epoch]).permutation(samples)
 
 
-def set_rates(learner: Learner, epoch: int) -> None:
-    """Write the rate shifts of an epoch, counted from 0, by the description's rate schedule."""
-    for layer in learner.formats.layers:
-        rate_shift = layer.rate_shift + learner.formats.network.learning.rate_step(epoch)
-        learner.write_register(layer.index, Register.RATE_SHIFT, rate_shift)
-
-
 def accuracy(learner: Learner, data: Dataset) -> dict[str, float]:
     """Share of the test set that each layer's scores get right, by layer name.
 
@@ -211,10 +208,10 @@ def _one_epoch(
     data: Dataset,
     order: NDArray[np.int64],
     variation: Variation | None,
+    parts: Iterator[slice],
     advance: Callable[[int], None],
 ) -> None:
-    for start in range(0, len(order), CHUNK):
-        part = slice(start, start + CHUNK)
+    for part in parts:
         chunk = order[part]
         samples = data.x_train[chunk]
         if variation:

@@ -408,11 +408,18 @@ def infer_formats(network: Network) -> FormattedNetwork:
 
 
 def _check_schedule(network: Network, layer: LayerFormat) -> None:
-    largest = layer.rate_shift_max - layer.rate_shift
-    if max(network.learning.rate_schedule) > largest:
-        value = f"learning.rate_schedule = {list(network.learning.rate_schedule)}"
-        rule = f"with {layer.name}.rate_shift = {layer.rate_shift} it leaves the rate register"
+    learning, largest = network.learning, layer.rate_shift_max - layer.rate_shift
+    if learning.rate_step_max <= largest:
+        return
+    rule = f"with {layer.name}.rate_shift = {layer.rate_shift} it leaves the rate register"
+    if not learning.by_shares:
+        value = f"learning.rate_schedule = {list(learning.rate_schedule)}"
         raise SpecError(value, rule, f"The largest entry that fits is {largest}")
+    value, remedy = f"learning.warm_up = {learning.warm_up}", "Leave it out"
+    if len(learning.rate_steps) > largest:
+        value = f"learning.rate_steps = {list(learning.rate_steps)}"
+        remedy = f"The most entries that fit are {largest}"
+    raise SpecError(value, rule, remedy)
 
 
 def _dense_format(network: Network, layer: Readout, index: int, inputs: int) -> LayerFormat:

@@ -27,7 +27,7 @@ CONV_RATE_SHIFTS = range(0, 25)
 """A convolution's updates are sums over the places of an image."""
 
 JITTERS = range(17)
-HOST_ONLY = ("rate_schedule", "mirror", "jitter")
+HOST_ONLY = ("rate_schedule", "rate_steps", "warm_up", "mirror", "jitter")
 """Of the learning table, what hardware knows nothing of."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -86,6 +86,13 @@ def check_range(place: str, value: object, allowed: range) -> None:
         raise SpecError(f"{place} = {value}", f"it must be {low} to {high}", remedy)
 
 
+def check_share(place: str, value: object) -> None:
+    """Raise :class:`SpecError` unless `value` is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        rule = "it must be a share of the run, 0 to 1"
+        raise SpecError(f"{place} = {value!r}", rule, "Write for example 0.5")
+
+
 def check_choice(place: str, value: object, kind: type[Choice]) -> Choice:
     """`value` as a member of `kind`; raises :class:`SpecError` naming the nearest one."""
     names = [member.value for member in kind]
@@ -119,6 +126,11 @@ class Learning:
     rate_schedule
         Added to every layer's rate shift, one entry for each epoch; the last one stays. The
         host writes the registers, hardware knows nothing of epochs.
+    rate_steps
+        Instead, for runs of any length: shares of the run after which every rate shift is one
+        larger, in order. The host does that too, see :mod:`golden_model.rates`.
+    warm_up
+        Share of the run at whose start every rate shift is one larger.
     margin
         Distance from zero, or from the label's score, that a score must keep, raw score units.
         Can be changed while running.
@@ -139,6 +151,8 @@ class Learning:
     feedback: Feedback = Feedback.SYMMETRIC
     rate_shift: int = 5
     rate_schedule: tuple[int, ...] = (0,)
+    rate_steps: tuple[float, ...] = ()
+    warm_up: float = 0.0
     margin: int = 64
     error_shift: int = 4
     rounding: Rounding = Rounding.NEAREST
@@ -152,20 +166,51 @@ class Learning:
         rounding = check_choice("learning.rounding", self.rounding, Rounding)
         object.__setattr__(self, "rounding", rounding)
         check_range("learning.rate_shift", self.rate_shift, RATE_SHIFTS)
-        if not isinstance(self.rate_schedule, list | tuple) or not self.rate_schedule:
-            value = f"learning.rate_schedule = {self.rate_schedule!r}"
-            raise SpecError(value, "it must be a list of integers", "Write for example [0, 0, 1]")
-        for step in self.rate_schedule:
-            check_range("an entry of learning.rate_schedule", step, RATE_SHIFTS)
-        object.__setattr__(self, "rate_schedule", tuple(self.rate_schedule))
+        self._check_rates()
         check_flag("learning.mirror", self.mirror)
         check_range("learning.jitter", self.jitter, JITTERS)
         check_range("learning.margin", self.margin, range(0, 2**31))
         check_range("learning.error_shift", self.error_shift, range(0, 32))
 
-    def rate_step(self, epoch: int) -> int:
-        """What the schedule adds to every rate shift in an epoch, counted from 0."""
-        return self.rate_schedule[min(epoch, len(self.rate_schedule) - 1)]
+    def _check_rates(self) -> None:
+        schedule, steps = self.rate_schedule, self.rate_steps
+        if not isinstance(schedule, list | tuple) or not schedule:
+            value = f"learning.rate_schedule = {schedule!r}"
+            raise SpecError(value, "it must be a list of integers", "Write for example [0, 0, 1]")
+        for step in schedule:
+            check_range("an entry of learning.rate_schedule", step, RATE_SHIFTS)
+        object.__setattr__(self, "rate_schedule", tuple(schedule))
+        if not isinstance(steps, list | tuple):
+            value = f"learning.rate_steps = {steps!r}"
+            raise SpecError(value, "it must be a list of shares", "Write for example [0.6, 0.8]")
+        for share in steps:
+            check_share("an entry of learning.rate_steps", share)
+        check_share("learning.warm_up", self.warm_up)
+        object.__setattr__(self, "rate_steps", tuple(steps))
+        if [self.warm_up, *steps] != sorted([self.warm_up, *steps]):
+            value = f"learning.warm_up = {self.warm_up} and rate_steps = {list(steps)}"
+            rule = "they are parts of one run, and do not follow each other in it"
+            raise SpecError(value, rule, "Write them in ascending order")
+        if self.by_shares and self.rate_schedule != (0,):
+            key = "rate_steps" if steps else "warm_up"
+            rule = "one counts epochs, the other takes shares of the run"
+            value = f"learning.rate_schedule beside {key}"
+            raise SpecError(value, rule, "Leave one of them out")
+
+    @property
+    def by_shares(self) -> bool:
+        """Whether rates change after shares of a run, not after numbers of epochs."""
+        return bool(self.rate_steps or self.warm_up)
+
+    @property
+    def first_step(self) -> int:
+        """What is added to every rate shift at the start of a long run."""
+        return int(self.warm_up > 0) if self.by_shares else self.rate_schedule[0]
+
+    @property
+    def rate_step_max(self) -> int:
+        """The most that is ever added to a rate shift."""
+        return max(*self.rate_schedule, len(self.rate_steps), int(self.warm_up > 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

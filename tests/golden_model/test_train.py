@@ -19,7 +19,7 @@ from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
 from golden_model.train import main
-from golden_model.training import UNTRAINED, Reached, accuracy, set_rates, shuffled, train
+from golden_model.training import UNTRAINED, Reached, accuracy, shuffled, train
 from golden_model.variation import Variation
 from golden_model.weight_file import read_checkpoint, save_weights
 
@@ -276,10 +276,9 @@ def test_epochs_are_shuffled_by_seed_and_number(formats: FormattedNetwork) -> No
     assert first.tolist() == shuffled(formats, 100, 0).tolist()
 
 
-def test_rates_follow_the_schedule(formats: FormattedNetwork) -> None:
+def test_rates_follow_the_schedule(formats: FormattedNetwork, data: Dataset) -> None:
     engine = GoldenEngine(formats)
-    for epoch, step in enumerate([0, 1, 2, 2]):
-        set_rates(engine, epoch)
+    for _, step in zip(train(engine, data, epochs=4), [0, 1, 2, 2], strict=True):
         rates = [engine.read_register(n, Register.RATE_SHIFT) for n in range(3)]
         assert rates == [5 + step, 2 + step, 2 + step]
 

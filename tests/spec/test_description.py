@@ -70,8 +70,10 @@ def test_any_value_changes_the_fingerprint() -> None:
 
 def test_what_only_the_host_does_leaves_the_fingerprint() -> None:
     network = parse_network(MNIST)
-    other = replace(network, learning=replace(network.learning, rate_schedule=(0, 1)))
-    assert other.fingerprint == network.fingerprint
+    host = {"rate_schedule": (0, 1)}, {"rate_steps": (0.5, 0.7), "warm_up": 0.1}
+    for other in host:
+        learning = replace(network.learning, **other)
+        assert replace(network, learning=learning).fingerprint == network.fingerprint
 
 
 @pytest.mark.parametrize("name", known_networks())
@@ -136,6 +138,25 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("rate_shift = 5", "rate_schedule = 1", r"rate_schedule = 1: it must be a list"),
         ("rate_shift = 5", "rate_schedule = []", r"rate_schedule = \[\]: it must be a list"),
         ("rate_shift = 5", "rate_schedule = [-1]", r"an entry of .*rate_schedule = -1"),
+        ("rate_shift = 5", "rate_steps = 0.5", r"rate_steps = 0\.5: it must be a list of shares"),
+        ("rate_shift = 5", "rate_steps = [50]", r"rate_steps = 50: it must be a share .* 0 to 1"),
+        ("rate_shift = 5", "rate_steps = [nan]", r"rate_steps = nan: it must be a share"),
+        ("rate_shift = 5", "rate_steps = [true]", r"rate_steps = True: it must be a share"),
+        ("rate_shift = 5", "rate_steps = ['1']", r"rate_steps = '1': it must be a share"),
+        ("rate_shift = 5", "rate_steps = [0.9, 0.5]", r"rate_steps = \[0\.9, 0\.5\].*ascending"),
+        ("rate_shift = 5", "rate_steps = [0.1]\nwarm_up = 0.2", r"warm_up = 0\.2 and .*ascending"),
+        ("rate_shift = 5", "warm_up = -0.1", r"learning\.warm_up = -0\.1: it must be a share"),
+        ("rate_shift = 5", "warm_up = inf", r"learning\.warm_up = inf: it must be a share"),
+        (
+            "rate_shift = 5",
+            "rate_steps = [0.5]\nrate_schedule = [1, 0]",
+            r"rate_schedule beside rate_steps: .*Leave one of them out\.$",
+        ),
+        (
+            "rate_shift = 5",
+            "warm_up = 0.5\nrate_schedule = [1, 0]",
+            r"rate_schedule beside warm_up: ",
+        ),
         ("units = 64", "units = 64\nweight_bits = 17", r"weight_bits = 17: it must be 4 to 16"),
         ("[[layers]]", "[layers]", r"Write \[\[layers\]\]"),
         ("[readout]", "[readout", "it is not TOML"),
@@ -184,6 +205,8 @@ def test_what_a_description_without_end_gets(what: str) -> None:
         ("margin = 64", "margin = 16384", r"margin = 16384.*fits is 16383\.$"),
         ("units = 64", "units = 64\nactivation_shift = 35", r"shift = 35.*fits is 33\.$"),
         ("rate_shift = 5", "rate_schedule = [0, 6]", r"schedule = \[0, 6\].*fits is 5\.$"),
+        ("= 5", "= 8\nrate_steps = [0.5, 0.7, 0.9]", r"steps = \[0\.5.*register\. .*fit are 2\.$"),
+        ("= 5", "= 10\nwarm_up = 0.1", r"warm_up = 0\.1: with layer0.*register\. Leave it out\.$"),
     ],
 )
 def test_constants_that_do_not_fit_the_formats(old: str, new: str, message: str) -> None:
@@ -198,6 +221,8 @@ def test_the_largest_constants_do_fit() -> None:
     hidden = infer_formats(parse_network(text)).layers[0]
     assert (hidden.rate_shift, hidden.margin) == (10, 16383)
     infer_formats(parse_network(MNIST.replace("units = 64", "units = 64\nactivation_shift = 33")))
+    steps = "= 8\nrate_steps = [0.5, 0.7]\nwarm_up = 0.1"
+    infer_formats(parse_network(MNIST.replace("= 5", steps)))
 
 
 def test_scores_fit_the_wire() -> None:
@@ -262,9 +287,3 @@ def test_pairs_of_an_image_stand_side_by_side() -> None:
     for keys in ({"coding": Coding.TWO_CHANNELS}, {"on_off": True}):
         network = Network(name="a", inputs=[4, 4, 6], classes=2, layers=layers, **keys)  # type: ignore[arg-type]
         assert infer_formats(network).layers[0].pair_distance == 3
-
-
-def test_rate_schedule_stays_at_its_last_entry() -> None:
-    learning = Learning(rate_schedule=(0, 1, 3))
-    assert [learning.rate_step(epoch) for epoch in range(5)] == [0, 1, 3, 3, 3]
-    assert Learning().rate_step(7) == 0
