@@ -124,13 +124,17 @@ class GoldenEngine:
         samples
             Shape ``[n, inputs]``; the scores have shape ``[n, classes]``.
         """
-        return [scores.astype(np.int64) for scores in self._scores(samples)]
+        return [scores.astype(np.int64) for _, scores in self.outputs(samples)]
 
-    def _scores(self, samples: Samples) -> Iterator[Exact]:
+    def outputs(self, samples: Samples) -> Iterator[tuple[Exact, Exact]]:
+        """Each layer's activations and scores of many samples at once; as :meth:`scores`.
+
+        The activations have shape ``[n, outputs]``, which is ``[n, 0]`` for the readout.
+        """
         x = samples.astype(np.float64)
         for layer in self._layers:
             x, scores = layer.outputs_of(x)
-            yield scores
+            yield x, scores
 
 
 @functools.cache

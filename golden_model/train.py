@@ -1,5 +1,6 @@
 """Train the golden model: ``python -m golden_model.train --network digits --epochs 5``."""
 
+import functools
 import json
 import sys
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETT
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
+from golden_model.symptoms import teller
 from golden_model.training import ALL, EPOCHS_MAX, UNTRAINED, EpochReport, stages_left, train
 from golden_model.weight_file import read_checkpoint, save_weights
 
@@ -88,6 +90,7 @@ def _train(
     stages = stages_left(engine.formats, epochs, reached, layer_by_layer)
     total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     reports: list[EpochReport] = []
+    tell = teller(functools.partial(click.echo, err=True))
     with progress_bar() as progress:
         progress.console.print(_heading(engine, data))
         bar = progress.add_task("training", total=total)
@@ -102,6 +105,7 @@ def _train(
         for report in run:
             reports.append(report)
             progress.console.print(_line(report))
+            tell(report.symptoms)
             if save:
                 save_weights(save, engine, report, data)
             if json_file:

@@ -1,7 +1,7 @@
 """The training loop: drives any learner, golden engine, simulated chip or board alike."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypedDict, runtime_checkable
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine
+from golden_model.evaluation import Evaluation
 from golden_model.rates import Rates
 from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
-from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Learner, Miscounted
+from golden_model.symptoms import Symptom, symptoms
 from golden_model.variation import Variation
 
 CHUNK = 100
 """Samples between two looks at a learner's results."""
-EVALUATION_CHUNK = 1000
 EPOCHS_MAX = 2**31 - 1
 """Shuffling takes the sum of two such numbers."""
 ALL = "all"
@@ -67,6 +68,8 @@ class EpochReport(Reached):
         count by layer only.
     seconds
         Time that training took, the evaluation left out.
+    symptoms
+        What is wrong with the layers that were learning.
     """
 
     stage: str
@@ -76,6 +79,7 @@ class EpochReport(Reached):
     unchanged: dict[str, float]
     unchanged_everywhere: float | None
     seconds: float
+    symptoms: tuple[Symptom, ...]
 
 
 class Unchanged(TypedDict):
@@ -124,8 +128,9 @@ def train(
     network, layers, seen = learner.formats.network, learner.formats.layers, reached.seen
     samples = len(data.x_train)
     for stage, numbers in stages_left(learner.formats, epochs, reached, layer_by_layer):
+        learning = [layer for layer in layers if stage in (ALL, layer.name)]
         for layer in layers:
-            learner.write_register(layer.index, Register.LEARN, int(stage in (ALL, layer.name)))
+            learner.write_register(layer.index, Register.LEARN, int(layer in learning))
         rates = Rates.of(network.learning, samples * (numbers.stop - 1), epoch=samples)
         for epoch in numbers:
             before, start = _updates(learner), time.perf_counter()
@@ -137,14 +142,16 @@ def train(
             _check_counted(learner, counted, samples)
             seconds = time.perf_counter() - start
             seen += 1
+            unchanged, found = _unchanged(learner, samples, before), Evaluation.of(learner, data)
             yield EpochReport(
                 stage=stage,
                 epoch=epoch,
                 seen=seen,
                 samples=samples,
                 seconds=seconds,
-                accuracy=accuracy(learner, data),
-                **_unchanged(learner, samples, before),
+                accuracy=_by_layer(layers, found.accuracy),
+                symptoms=symptoms(learning, epoch, samples, unchanged["unchanged"], found),
+                **unchanged,
             )
 
 
@@ -179,28 +186,6 @@ def shuffled(formats: FormattedNetwork, samples: int, epoch: int) -> NDArray[np.
     It is NumPy's RandomState, whose streams are the same in every version.
     """
     return np.random.RandomState([formats.network.seed, epoch]).permutation(samples)
-
-
-def accuracy(learner: Learner, data: Dataset) -> dict[str, float]:
-    """Share of the test set that each layer's scores get right, by layer name.
-
-    A learner that cannot answer many samples at once, without counting them, is stood in for by
-    the golden model with its weights.
-    """
-    judge = learner if isinstance(learner, GoldenEngine) else _stand_in(learner)
-    right = np.zeros(len(learner.formats.layers), np.int64)
-    for start in range(0, len(data.x_test), EVALUATION_CHUNK):
-        part = slice(start, start + EVALUATION_CHUNK)
-        scores = judge.scores(data.x_test[part])
-        right += [np.sum(layer.argmax(axis=1) == data.y_test[part]) for layer in scores]
-    return _by_layer(learner.formats.layers, right / len(data.x_test))
-
-
-def _stand_in(learner: Learner) -> GoldenEngine:
-    judge = GoldenEngine(learner.formats)
-    for layer in learner.formats.layers:
-        judge.write_weights(layer.index, learner.read_weights(layer.index))
-    return judge
 
 
 def _one_epoch(
@@ -253,5 +238,5 @@ def _unchanged(learner: Learner, samples: int, before: NDArray[np.int64]) -> Unc
     return {"unchanged": by_layer, "unchanged_everywhere": everywhere}
 
 
-def _by_layer(layers: tuple[DenseFormat, ...], values: NDArray[np.float64]) -> dict[str, float]:
+def _by_layer(layers: tuple[LayerFormat, ...], values: Iterable[float]) -> dict[str, float]:
     return {layer.name: float(value) for layer, value in zip(layers, values, strict=True)}

@@ -30,6 +30,7 @@ from golden_model.spec.frames import FrameError
 from golden_model.spec.learner import Miscounted, Samples
 from golden_model.spec.network import Network
 from golden_model.spec.toml import load_network
+from golden_model.symptoms import teller
 from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
 from golden_model.training import train as run_training
 from golden_model.weight_file import Checkpoint, read_checkpoint, save_weights
@@ -167,6 +168,7 @@ def train(
     if saved:
         saved.restore(board)
     total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
+    tell = teller(functools.partial(click.echo, err=True))
     with progress_bar() as progress:
         bar = progress.add_task("training", total=total)
         reports = run_training(
@@ -184,6 +186,7 @@ def train(
                 f"epoch {report.epoch}{stage}  test accuracy: {shares}  "
                 f"({report.seconds:.1f} s, {report.samples / report.seconds:.0f} samples/s)"
             )
+            tell(report.symptoms)
             if save:
                 save_weights(save, board, report, data)
 

@@ -66,6 +66,19 @@ def test_training_goes_on_where_it_was_saved(port):
     assert np.array_equal(port.chip.engine.read_weights(0), once)
 
 
+def test_an_answer_at_chance_is_told_once(port):
+    """Since all samples are alike."""
+    with np.load("data.npz") as file:
+        arrays = dict(file)
+    alike = {key: np.full_like(arrays[key], 9) for key in ("x_train", "x_test")}
+    np.savez("data.npz", **(arrays | alike))
+    result = command(*TRAIN, "--epochs", 52)
+    assert result.exit_code == 0
+    assert result.stderr.count("Warning: readout: ") == 2
+    assert result.stderr.count("of 20 test samples are right, where always answering") == 1
+    assert "Warning" not in result.stdout
+
+
 def wrong_file(name):
     if name == "text.npz":
         with open(name, "w") as file:

@@ -13,13 +13,14 @@ from click.testing import CliRunner, Result
 from golden_model import train as command_module
 from golden_model.data import Dataset, load_data
 from golden_model.engine import GoldenEngine
+from golden_model.evaluation import Evaluation
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
 from golden_model.train import main
-from golden_model.training import UNTRAINED, Reached, accuracy, shuffled, train
+from golden_model.training import UNTRAINED, Reached, shuffled, train
 from golden_model.variation import Variation
 from golden_model.weight_file import read_checkpoint, save_weights
 
@@ -79,7 +80,7 @@ def test_digits_from_end_to_end(tmp_path: Path) -> None:
     assert checkpoint.reached.seen == 5
     checkpoint.restore(engine)
     test = load_data("digits", engine.formats.network)
-    assert accuracy(engine, test) == last["accuracy"]
+    assert Evaluation.of(engine, test).accuracy == tuple(last["accuracy"].values())
 
 
 def test_two_and_one_epochs_are_three(tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ def test_evaluation_disturbs_nothing(formats: FormattedNetwork, data: Dataset) -
     engine = GoldenEngine(formats)
     list(train(engine, data, epochs=1))
     before, traces = weights_of(engine), [trace.scores.tolist() for trace in engine.traces()]
-    shares = accuracy(engine, data)
+    found = Evaluation.of(engine, data)
     assert weights_of(engine) == before
     assert [trace.scores.tolist() for trace in engine.traces()] == traces
     assert [engine.read_register(n, Counter.SAMPLES) for n in range(3)] == [230] * 3
@@ -295,7 +296,7 @@ def test_evaluation_disturbs_nothing(formats: FormattedNetwork, data: Dataset) -
     for sample, label in zip(data.x_test, data.y_test, strict=True):
         engine.send(sample)
         right += [trace.predicted == label for trace in engine.traces()]
-    assert list(shares.values()) == (right / len(data.x_test)).tolist()
+    assert list(found.accuracy) == (right / len(data.x_test)).tolist()
 
 
 @pytest.mark.skipif("LOAM_DATA" not in os.environ, reason="needs MNIST files in LOAM_DATA")
