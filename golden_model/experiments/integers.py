@@ -110,7 +110,9 @@ def _pairs(data: str, title: str) -> IntegerPlan:
     }
     rows = {}
     for shape, described in networks.items():
-        learning = replace(described.learning, rate_schedule=FIVE_EPOCHS)
+        learning = replace(
+            described.learning, rate_schedule=FIVE_EPOCHS, rate_steps=(), warm_up=0.0
+        )
         network = replace(described, learning=learning)
         rows[f"{shape}, integers"] = network
         rows[f"{shape}, {TWIN}"] = network

@@ -18,7 +18,7 @@ from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
-from golden_model.spec.toml import load_network
+from golden_model.spec.toml import load_network, network_text
 from golden_model.train import main
 from golden_model.training import UNTRAINED, Reached, shuffled, train
 from golden_model.variation import Variation
@@ -83,9 +83,12 @@ def test_digits_from_end_to_end(tmp_path: Path) -> None:
     assert Evaluation.of(engine, test).accuracy == tuple(last["accuracy"].values())
 
 
-def test_two_and_one_epochs_are_three(tmp_path: Path) -> None:
+def test_two_and_one_epochs_are_three_where_rates_count_epochs(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
-    digits = ("--network", "digits", "--seed", 7)
+    text, description = network_text("digits"), tmp_path / "digits.toml"
+    shares = text[text.index("rate_steps") : text.index("margin")]
+    description.write_text(text.replace(shares, "rate_schedule = [1, 0, 2]\n"))
+    digits = ("--network", description, "--seed", 7)
     assert command(*digits, "--epochs", 3, "--save", whole).exit_code == 0
     assert command(*digits, "--epochs", 2, "--save", parts).exit_code == 0
     assert whole.read_bytes() != parts.read_bytes()
