@@ -39,7 +39,7 @@ def kinds_after(network: Network, data: Dataset, epochs: int) -> set[tuple[str, 
     return {(symptom.layer, symptom.kind) for symptom in report.symptoms}
 
 
-@pytest.mark.parametrize(("name", "seed"), [("digits", 2), ("digits-deep", 2)])
+@pytest.mark.parametrize(("name", "seed"), [("digits", 2), ("digits-deep", 5)])
 def test_networks_that_learn_well_are_left_alone(name: str, seed: int) -> None:
     network = replace(load_network(name), seed=seed)
     engine = GoldenEngine(infer_formats(network))
