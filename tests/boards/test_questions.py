@@ -65,6 +65,7 @@ def test_the_chip_answers_as_the_golden_model(port):
 
 
 def test_the_chip_is_reported_on_as_the_golden_model(port):
+    port.chip.engine.reset()
     asked = on_board("report", "--load", "w.npz", "--out", "chip", "--whole")
     assert asked.exit_code == 0, asked.output
     on_golden_model(report, "--out", "golden", "--whole")

@@ -173,6 +173,10 @@ def test_what_cannot_be_asked() -> None:
     result = ask(report, "plants.csv", "--out", "file/folder")
     assert result.exit_code == 2
     assert "folder 'file/folder': it cannot be made" in result.output
+    Path("taken/report.png").mkdir(parents=True)
+    result = ask(report, "plants.csv", "--out", "taken")
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: file 'taken/report.png': it is a directory")
     with np.load("w.npz") as file:
         arrays = {key: array for key, array in file.items() if key != "labels"}
     np.savez("w.npz", **arrays)

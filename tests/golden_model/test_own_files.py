@@ -147,8 +147,11 @@ def test_samples_without_labels(tmp_path: Path) -> None:
     assert read_samples(file, features=1).arrays["y"].tolist() == ["2"]
     labelled = read_samples(written(tmp_path / "own.csv", FLOWERS), features=2)
     assert labelled.arrays["y"].tolist() == ["setosa", "virginica", "setosa"]
-    np.save(tmp_path / "any.npy", np.ones((2, 3)))
-    assert read_samples(tmp_path / "any.npy").arrays.keys() == {"x"}
+    for name in ("any.npy", "x.npy"):
+        np.save(tmp_path / name, np.ones((2, 3)))
+        assert read_samples(tmp_path / name).arrays.keys() == {"x"}
+    np.save(tmp_path / "y.npy", np.ones(2))
+    assert read_samples(tmp_path / "x.npy").arrays.keys() == {"x", "y"}
     np.savez(tmp_path / "own.npz", x_test=np.ones((2, 3)), y_test=np.ones(2), x_train=np.ones(5))
     assert read_samples(tmp_path / "own.npz").arrays["x"].shape == (2, 3)
     np.savez(tmp_path / "own.npz", z=np.ones(2))
