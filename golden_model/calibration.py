@@ -3,8 +3,13 @@
 Measured on some training samples, layer by layer from the lowest, each rounded to a power of two:
 
 - activations of a hidden layer have a root mean square of 32, so that 1.0 leaves head-room;
-- its margin is half the root mean square of its scores; the readout's is 2.0, which is 64;
-- the first updates move the weights by 2**-5 of their root mean square.
+- its margin is the root mean square of its scores, half of that behind a convolution; the
+  readout's is 2.0, which is 64;
+- a first update moves the sums of all samples by a quarter of what they differ by from sample to
+  sample, by a half above the first layer. Where samples have much in common, what one of them
+  teaches moves the sums of all others the same way, far more than it moves the weights.
+
+The shares were chosen on other tables than those of ``python -m bench tables``.
 """
 
 import math
@@ -13,20 +18,31 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from golden_model.data import Dataset
+from golden_model.convolution import windows_of
+from golden_model.data import Dataset, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.layers import LayerTrace
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
-from golden_model.spec.formats import ACTIVATION_FRACTION, FormattedNetwork, infer_formats
-from golden_model.spec.learner import Samples
+from golden_model.spec.formats import (
+    ACTIVATION_FRACTION,
+    ConvFormat,
+    DenseFormat,
+    FormattedNetwork,
+    infer_formats,
+)
+from golden_model.spec.learner import Samples, Weights
 from golden_model.spec.network import Network, Readout
 
 ACTIVATION_RMS = 2.0**ACTIVATION_FRACTION
-MARGIN_SHARE = 0.5
+MARGIN_SHARES = {DenseFormat: 1.0, ConvFormat: 0.5}
 READOUT_MARGIN = 2 << ACTIVATION_FRACTION
-UPDATE_SHARE = 2.0**-5
+MOVE_SHARES = {"inputs": 2.0**-2, "activations": 2.0**-1}
+"""By what a layer is fed."""
+PROBES = 32
+"""Samples whose updates are measured."""
 TRIES = 8
 """Steps until a shift stands still: clipping may hide at first how large values are."""
 
@@ -41,8 +57,9 @@ class Calibration:
         The layer's.
     activation_shift, margin, rate_shift
         What its table in the description should say.
-    activation_rms, score_rms, update_share
-        What was measured with them; an update's share is that of the weights' root mean square.
+    activation_rms, score_rms, move_share
+        What was measured with them; an update's share is how far it moves the sums of samples,
+        of the deviation that they have.
     """
 
     name: str
@@ -51,7 +68,7 @@ class Calibration:
     rate_shift: int
     activation_rms: float
     score_rms: float
-    update_share: float
+    move_share: float
 
 
 def calibrate(
@@ -65,7 +82,7 @@ def calibrate(
     Parameters
     ----------
     samples
-        So many of the training set, in its order.
+        So many of the training set, drawn by the network's seed from every class.
     advance
         Told of every layer that is done.
 
@@ -74,7 +91,10 @@ def calibrate(
     SpecError
         If a layer stays silent, so that there is nothing to go by.
     """
-    x, labels = data.x_train[:samples], data.y_train[:samples].tolist()
+    if samples < len(data.x_train):
+        drawn = stratified(data, samples, network.seed)
+        data = replace(data, x_train=drawn.x_test, y_train=drawn.y_test)
+    x, labels = data.x_train, data.y_train.tolist()
     found = []
     for index in range(len(infer_formats(network).layers)):
         hidden = index < len(network.layers)
@@ -83,7 +103,8 @@ def calibrate(
         traces = _traces(network, index, x)
         scores, margin = _rms(trace.scores for trace in traces), READOUT_MARGIN
         if hidden:
-            margin = 2 ** max(0, round(math.log2(max(1.0, scores * MARGIN_SHARE))))
+            share = MARGIN_SHARES[type(infer_formats(network).layers[index])]
+            margin = 2 ** max(0, round(math.log2(max(1.0, scores * share))))
         network = with_settings(network, index, margin=margin)
         network, share = _find_rate_shift(network, index, x, labels)
         layer = infer_formats(network).layers[index]
@@ -95,7 +116,7 @@ def calibrate(
                 rate_shift=layer.rate_shift,
                 activation_rms=_rms(trace.activations for trace in traces) if hidden else 0.0,
                 score_rms=scores,
-                update_share=share,
+                move_share=share,
             )
         )
         advance(1)
@@ -129,36 +150,54 @@ def _find_activation_shift(network: Network, index: int, x: Samples) -> Network:
 def _find_rate_shift(
     network: Network, index: int, x: Samples, labels: list[int]
 ) -> tuple[Network, float]:
-    """The network, and the share of the weights by which an update moves them."""
-    share = 0.0
+    """The network, and the share of the sums' deviation by which an update moves them."""
+    share, wanted = 0.0, MOVE_SHARES["activations" if index else "inputs"]
     for _ in range(TRIES):
         formats = infer_formats(network)
         layer = formats.layers[index]
-        share = _update_share(formats, index, x, labels)
+        share = _move_share(formats, index, x, labels)
         if not share:
             value, rule = f"{network.name}: {layer.name}", "no sample changes any of its weights"
             raise SpecError(value, rule, "Take a larger margin, or other data")
-        better = layer.rate_shift + round(math.log2(share / UPDATE_SHARE))
-        better = min(max(0, better), layer.rate_shift_max)
+        better = layer.rate_shift + round(math.log2(share / wanted))
+        largest = layer.rate_shift_max - network.learning.rate_step_max
+        better = min(max(0, better), largest)
         if better == layer.rate_shift:
             break
         network = with_settings(network, index, rate_shift=better)
     return with_settings(network, index, rate_shift=layer.rate_shift), share
 
 
-def _update_share(formats: FormattedNetwork, index: int, x: Samples, labels: list[int]) -> float:
-    """Root mean square of single updates from the initial weights, as a share of theirs."""
-    engine = _engine(formats)
-    for layer in formats.layers:
-        engine.write_register(layer.index, Register.LEARN, int(layer.index == index))
+def _move_share(formats: FormattedNetwork, index: int, x: Samples, labels: list[int]) -> float:
+    """How far single updates from the initial weights move all samples' sums."""
+    engine, layer = _engine(formats), formats.layers[index]
+    for other in formats.layers:
+        engine.write_register(other.index, Register.LEARN, int(other.index == index))
     initial = engine.read_weights(index)
-    changes = []
+    changes: list[Weights] = []
+    seen, sums = [], []
     for sample, label in zip(x, labels, strict=True):
         engine.send(sample, label)
-        if engine.traces()[index].pending:
-            changes.append(_rms([engine.read_weights(index) - initial]))
+        traces = engine.traces()
+        seen.append(_seen(layer, traces[index - 1].activations if index else sample))
+        sums.append(traces[index].accumulators.reshape(-1, layer.units))
+        if traces[index].pending:
+            if len(changes) < PROBES:
+                changes.append(engine.read_weights(index) - initial)
             engine.write_weights(index, initial)
-    return _rms([np.array(changes)]) / _rms([initial]) if changes else 0.0
+    windows = np.concatenate(seen)
+    moves = _rms(windows @ change.T.astype(np.float64) for change in changes) if changes else 0.0
+    deviation = np.concatenate(sums).std(axis=0)
+    return moves / _rms([deviation]) if deviation.any() else 0.0
+
+
+def _seen(layer: DenseFormat, x: NDArray[np.generic]) -> NDArray[np.float64]:
+    """What the units of a layer are fed by a sample, bias included: ``[places, inputs + 1]``."""
+    values = x.astype(np.float64)
+    places = values[np.newaxis]
+    if isinstance(layer, ConvFormat):
+        places = windows_of(values.reshape(layer.image), layer.kernel).reshape(-1, layer.inputs)
+    return np.pad(places, ((0, 0), (0, 1)), constant_values=layer.bias_input)
 
 
 def _traces(network: Network, index: int, x: Samples) -> list[LayerTrace]:

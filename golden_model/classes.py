@@ -79,20 +79,25 @@ def _as_they_stand(names: tuple[str, ...], classes: int) -> dict[str, int]:
 
 
 def _found_names(plain: Mapping[str, Labels], network: Network) -> tuple[str, ...]:
-    """The different labels in order: of numbers if all are, else of their text."""
-    parts = list(plain.values())
-    mixed = len({found.dtype.kind for found in parts}) > 1
-    together = np.concatenate([found.astype(np.str_) if mixed else found for found in parts])
-    names = tuple(map(str, np.unique(together)))
+    """The different labels in order, once there are as many as the network has classes."""
+    names = different(plain)
     if len(names) != network.classes:
         shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         value = f"{' and '.join(plain)}: {len(names)} different labels ({shown})"
         rule = f"this network has {network.classes} classes"
-        if all(found.dtype.kind == "i" for found in parts):
+        if all(found.dtype.kind == "i" for found in plain.values()):
             rule += f", and integers that are no names are 0 to {network.classes - 1}"
         remedy = f"Write classes = {len(names)}, or name every class: labels = [...]"
         raise SpecError(value, rule, remedy)
     return names
+
+
+def different(plain: Mapping[str, Labels]) -> tuple[str, ...]:
+    """The different labels in order: of numbers if all are, else of their text."""
+    parts = list(plain.values())
+    mixed = len({found.dtype.kind for found in parts}) > 1
+    together = np.concatenate([found.astype(np.str_) if mixed else found for found in parts])
+    return tuple(map(str, np.unique(together)))
 
 
 def plain_labels(place: str, labels: NDArray[np.generic]) -> Labels:

@@ -16,15 +16,32 @@ from golden_model.progress import progress_bar
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import EPOCHS_MAX
 from golden_model.spec.toml import load_network
 from golden_model.symptoms import teller
-from golden_model.training import ALL, EPOCHS_MAX, UNTRAINED, EpochReport, stages_left, train
+from golden_model.training import (
+    ALL,
+    UNTRAINED,
+    EpochReport,
+    epochs_due,
+    stages_left,
+    train,
+)
 from golden_model.weight_file import read_checkpoint, save_weights
+
+EPOCHS = 5
+"""Of a description that does not say how many."""
+LINES = 20
+"""Told of a training, at most twice as many."""
 
 
 @click.command(context_settings=SETTINGS)
 @click.option("--network", "name", required=True, help="A known network or a .toml file.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, EPOCHS_MAX),
+    help=f"How often the data is gone through, if not as the description says or {EPOCHS} times.",
+)
 @click.option("--data", "data_name", help=DATA_HELP)
 @LABEL
 @click.option("--data-dir", type=FOLDER, help="Where MNIST files are, instead of LOAM_DATA.")
@@ -62,7 +79,7 @@ def _train(
     data_dir: Path | None,
     *,
     label: str | None,
-    epochs: int,
+    epochs: int | None,
     seed: int | None,
     json_file: Path | None,
     layer_by_layer: bool,
@@ -87,7 +104,8 @@ def _train(
     data = load_data(data_name or natural_data(network), network, data_dir, label)
     if validation:
         data = stratified(data, validation, network.seed)
-    stages = stages_left(engine.formats, epochs, reached, layer_by_layer)
+    due = epochs_due(network, epochs, reached, layer_by_layer, EPOCHS)
+    stages = stages_left(engine.formats, due, reached, layer_by_layer)
     total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
     reports: list[EpochReport] = []
     tell = teller(functools.partial(click.echo, err=True))
@@ -97,14 +115,15 @@ def _train(
         run = train(
             engine,
             data,
-            epochs=epochs,
+            epochs=due,
             reached=reached,
             layer_by_layer=layer_by_layer,
             advance=lambda samples: progress.advance(bar, samples),
         )
         for report in run:
             reports.append(report)
-            progress.console.print(_line(report))
+            if is_told(report.epoch, due):
+                progress.console.print(_line(report))
             tell(report.symptoms)
             if save:
                 save_weights(save, engine, report, data)
@@ -117,6 +136,11 @@ def _engine(name: str, seed: int | None) -> GoldenEngine:
     if seed is not None:
         network = replace(network, seed=seed)
     return GoldenEngine(infer_formats(network), compiled=can_compile())
+
+
+def is_told(epoch: int, of: int) -> bool:
+    """Whether an epoch, counted from 1, has a line of its own: of long trainings only some do."""
+    return epoch % max(1, of // LINES) == 0 or epoch == of
 
 
 def _heading(engine: GoldenEngine, data: Dataset) -> str:

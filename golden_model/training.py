@@ -16,13 +16,12 @@ from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Learner, Miscounted
+from golden_model.spec.network import Network
 from golden_model.symptoms import Symptom, symptoms
 from golden_model.variation import Variation
 
 CHUNK = 100
 """Samples between two looks at a learner's results."""
-EPOCHS_MAX = 2**31 - 1
-"""Shuffling takes the sum of two such numbers."""
 ALL = "all"
 """The stage in which all layers learn."""
 
@@ -153,6 +152,30 @@ def train(
                 symptoms=symptoms(learning, epoch, samples, unchanged["unchanged"], found),
                 **unchanged,
             )
+
+
+def epochs_due(
+    network: Network, asked: int | None, reached: Reached, layer_by_layer: bool, usual: int
+) -> int:
+    """The number of epochs for :func:`train`: as `asked`, else as the description says.
+
+    Of a description's epochs those are due that weights have not seen yet; `usual` is for one that
+    says nothing.
+
+    Raises
+    ------
+    SpecError
+        If nothing is asked for and none of the description's is left.
+    """
+    described = network.learning.epochs
+    if asked is not None or described is None:
+        return asked or usual
+    left = described if layer_by_layer else described - reached.seen
+    if left < 1:
+        value = f"weights that have seen {reached.seen} epochs"
+        rule = f"the description says learning.epochs = {described}, and none is left"
+        raise SpecError(value, rule, "Say by --epochs how many more")
+    return left
 
 
 def stages_left(

@@ -17,9 +17,9 @@ from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Learner, Weights, check_weights
-from golden_model.spec.network import Network, Rounding
+from golden_model.spec.network import EPOCHS_MAX, Network, Rounding
 from golden_model.spec.scaler import Scaler
-from golden_model.training import ALL, EPOCHS_MAX, Reached
+from golden_model.training import ALL, Reached
 
 HEADER = ("fingerprint", "seed", "epochs")
 STAGE = ("stage", "stage_epochs")

@@ -28,10 +28,10 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import FrameError
 from golden_model.spec.learner import Miscounted, Samples
-from golden_model.spec.network import Network
+from golden_model.spec.network import EPOCHS_MAX, Network
 from golden_model.spec.toml import load_network
 from golden_model.symptoms import teller
-from golden_model.training import EPOCHS_MAX, UNTRAINED, Reached, stages_left
+from golden_model.training import UNTRAINED, Reached, epochs_due, stages_left
 from golden_model.training import train as run_training
 from golden_model.weight_file import Checkpoint, read_checkpoint, save_weights
 
@@ -138,7 +138,11 @@ def _value(board: Board, layer: int, number: Register | Counter | Activity) -> s
 
 @connected
 @data_options
-@click.option("--epochs", default=1, show_default=True, type=click.IntRange(1, EPOCHS_MAX))
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, EPOCHS_MAX),
+    help="How often the data is gone through, if not as the description says or once.",
+)
 @click.option("--layer-by-layer", is_flag=True, help="Lowest layer first, then freeze it.")
 @click.option("--reset/--no-reset", default=True, help="Start from the initial weights [default].")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
@@ -149,7 +153,7 @@ def train(
     data_dir: Path | None,
     *,
     label: str | None,
-    epochs: int,
+    epochs: int | None,
     layer_by_layer: bool,
     reset: bool,
     load: Path | None,
@@ -160,7 +164,8 @@ def train(
     saved = read_checkpoint(load, board.formats) if load else None
     data = _dataset(board, data_name, data_dir, label, saved)
     reached = saved.reached if saved else UNTRAINED
-    stages = stages_left(board.formats, epochs, reached, layer_by_layer)
+    due = epochs_due(board.formats.network, epochs, reached, layer_by_layer, 1)
+    stages = stages_left(board.formats, due, reached, layer_by_layer)
     if save:
         check_writable(save)
     if reset:
@@ -174,7 +179,7 @@ def train(
         reports = run_training(
             board,
             data,
-            epochs=epochs,
+            epochs=due,
             reached=reached,
             layer_by_layer=layer_by_layer,
             advance=lambda samples: progress.advance(bar, samples),

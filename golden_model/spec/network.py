@@ -27,7 +27,9 @@ CONV_RATE_SHIFTS = range(0, 25)
 """A convolution's updates are sums over the places of an image."""
 
 JITTERS = range(17)
-HOST_ONLY = ("rate_schedule", "rate_steps", "warm_up", "mirror", "jitter")
+EPOCHS_MAX = 2**31 - 1
+"""Shuffling takes the sum of two such numbers."""
+HOST_ONLY = ("epochs", "rate_schedule", "rate_steps", "warm_up", "mirror", "jitter")
 """Of the learning table, what hardware knows nothing of."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -123,6 +125,9 @@ class Learning:
         ``r``: an update is ``d * x / 2**r``. Can be changed while running. It is meant for the
         network's inputs; a layer fed by activations, whose 1.0 is 3 bits smaller, starts from 3
         less unless it has its own, so that all learn at the same real rate.
+    epochs
+        How often a training goes through the data, unless it is told on the command line; None
+        for the command's own number.
     rate_schedule
         Added to every layer's rate shift, one entry for each epoch; the last one stays. The
         host writes the registers, hardware knows nothing of epochs.
@@ -150,6 +155,7 @@ class Learning:
     loss: Loss = Loss.HINGE
     feedback: Feedback = Feedback.SYMMETRIC
     rate_shift: int = 5
+    epochs: int | None = None
     rate_schedule: tuple[int, ...] = (0,)
     rate_steps: tuple[float, ...] = ()
     warm_up: float = 0.0
@@ -166,6 +172,8 @@ class Learning:
         rounding = check_choice("learning.rounding", self.rounding, Rounding)
         object.__setattr__(self, "rounding", rounding)
         check_range("learning.rate_shift", self.rate_shift, RATE_SHIFTS)
+        if self.epochs is not None:
+            check_range("learning.epochs", self.epochs, range(1, EPOCHS_MAX + 1))
         self._check_rates()
         check_flag("learning.mirror", self.mirror)
         check_range("learning.jitter", self.jitter, JITTERS)

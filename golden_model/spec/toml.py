@@ -23,7 +23,7 @@ ELSEWHERE = {
     "activation": "Leave it out: hidden layers have ReLU, the readout has none",
     "batch_size": "Leave it out: each sample is learnt before the next one comes",
     "bias": "Leave it out: every unit has one",
-    "epochs": "Say --epochs when you train",
+    "epochs": "Write it under [learning], or say --epochs when you train",
     "learning_rate": "Write rate_shift: an update is divided by 2**rate_shift",
     "padding": "Leave it out: convolutions have none",
     "stride": "Leave it out: convolutions have stride 1",

@@ -1,0 +1,102 @@
+"""Describe a network for one's own data: ``python -m golden_model.new --data mine.csv``."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from golden_model.calibrate import settled, show
+from golden_model.calibration import calibrate
+from golden_model.data import load_data
+from golden_model.data_sets import LOADERS
+from golden_model.describing import Seen, describe, network_for
+from golden_model.files import check_writable, replace_file
+from golden_model.own_files import is_own_file, read_own
+from golden_model.progress import progress_bar
+from golden_model.spec.command import FILE, LABEL, SEED, SETTINGS
+from golden_model.spec.errors import SpecError
+from golden_model.spec.network import MAX_NAME, MAX_UNITS, Coding
+from golden_model.spec.toml import parse_network
+from golden_model.trial import trial
+
+
+@click.command(context_settings=SETTINGS)
+@click.option("--data", "data_name", required=True, help="A .npz, .npy or .csv file.")
+@LABEL
+@click.option("--out", type=FILE, help="The network's file, instead of the data's name with .toml.")
+@click.option("--units", default=64, show_default=True, type=click.IntRange(1, MAX_UNITS))
+@click.option(
+    "--coding",
+    type=click.Choice([*Coding]),
+    help="What inputs are, instead of what suits the data.",
+)
+@click.option("--seed", default=1, show_default=True, type=SEED)
+def main(
+    data_name: str,
+    label: str | None,
+    out: Path | None,
+    units: int,
+    coding: Coding | None,
+    seed: int,
+) -> None:
+    """Look at data and write a network's file that learns it.
+
+    It holds how inputs are centred, names of the classes, shifts, margins, rates and how long to
+    train, each with the reason beside it, and is meant to be read and changed.
+    """
+    try:
+        _new(data_name, label, out, units, coding, seed)
+    except SpecError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _new(
+    data_name: str,
+    label: str | None,
+    out: Path | None,
+    units: int,
+    coding: Coding | None,
+    seed: int,
+) -> None:
+    if not is_own_file(data_name):
+        rule = "a network is described for a .npz, .npy or .csv file"
+        remedy = "Name one"
+        if data_name in LOADERS:
+            remedy = "Known sets have networks: see python -m golden_model.train --network"
+        raise SpecError(f"data {data_name!r}", rule, remedy)
+    name = name_of(Path(data_name))
+    out = out or Path(f"{name}.toml")
+    if out.exists():
+        rule = "it is there already"
+        raise SpecError(f"file {str(out)!r}", rule, "Name another by --out, or remove it")
+    check_writable(out)
+    seen = Seen.of(data_name, read_own(Path(data_name), label), coding)
+    network = network_for(seen, name, units=units, seed=seed)
+    data = load_data(data_name, network, label=label)
+    with progress_bar() as progress:
+        bar = progress.add_task("measuring", total=2.0)
+        network, found = calibrate(network, data, advance=lambda done: progress.advance(bar, done))
+        bar = progress.add_task("trying it", total=1.0)
+        right = trial(network, data, lambda share: progress.advance(bar, share))
+    text = settled(describe(seen, network, data.scaler, data_name), network, found)
+    parse_network(text)  # what is written can be read
+    replace_file(out, text.encode())
+    show(found)
+    click.echo(f"After a brief training {right:.1%} of samples held out are right.")
+    more = "" if label is None else f" --label {label}"
+    click.echo(
+        f"{out}\nTrain it: python -m golden_model.train --network {out} --data {data_name}{more}"
+    )
+
+
+def name_of(path: Path) -> str:
+    """A network's name after a file of data."""
+    stem = re.sub(r"_[xX]$", "", path.stem) if path.suffix.lower() == ".npy" else path.stem
+    name = re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-") or "network"
+    return (name if not name[0].isdigit() else f"n{name}")[:MAX_NAME]
+
+
+if __name__ == "__main__":
+    main()
