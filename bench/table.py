@@ -17,6 +17,7 @@ TITLES = {
     "multipliers": "What the multipliers do in a dense training sweep",
     "golden": "Golden model, PyTorch and chip",
     "area": "What learning costs in area",
+    "tables": "Tables of measurements, learnt out of the box, beside other learners",
     "seeds": "Five placements of each board's usual network",
 }
 """Of each part, in the order of the tables."""

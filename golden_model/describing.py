@@ -25,7 +25,6 @@ from golden_model.spec.network import (
     Network,
     Readout,
 )
-from golden_model.spec.scaler import Scaler
 
 LEARNT = 40_000
 """Samples of a training, so many as there are, as often as need be ..."""
@@ -133,7 +132,7 @@ def network_for(seen: Seen, name: str, *, units: int, seed: int) -> Network:
     )
 
 
-def describe(seen: Seen, network: Network, scaler: Scaler | None, source: str) -> str:
+def describe(seen: Seen, network: Network, source: str) -> str:
     """The text of a network's file, before its layers are calibrated."""
     [hidden] = network.layers
     assert isinstance(hidden, Dense)
@@ -147,11 +146,7 @@ def describe(seen: Seen, network: Network, scaler: Scaler | None, source: str) -
         f"inputs = {inputs}",
         f'coding = "{seen.coding}"  # {COMMENTS[seen.coding]}',
         f"classes = {network.classes}",
-        *(
-            [f"labels = {_listed(tomlkit.string(name).as_string() for name in seen.names)}"]
-            if seen.names
-            else []
-        ),
+        *([f"labels = {names}"] if seen.names else []),
         f"seed = {network.seed}",
         "",
         "[learning]",
@@ -167,12 +162,12 @@ def describe(seen: Seen, network: Network, scaler: Scaler | None, source: str) -
         "",
         "[readout]  # trained; its scores are the answer",
     ]
-    if scaler:
+    if network.scaler:
         lines += [
             "",
             "[scaler]  # by which the host centres each feature: of the training samples",
-            f"mean = {_listed(map(repr, scaler.mean))}",
-            f"deviation = {_listed(map(repr, scaler.deviation))}",
+            f"mean = {_listed(map(repr, network.scaler.mean))}",
+            f"deviation = {_listed(map(repr, network.scaler.deviation))}",
         ]
     return "\n".join(lines) + "\n"
 

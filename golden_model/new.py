@@ -1,14 +1,17 @@
 """Describe a network for one's own data: ``python -m golden_model.new --data mine.csv``."""
 
 import re
+import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from golden_model.calibrate import settled, show
-from golden_model.calibration import calibrate
-from golden_model.data import load_data
+from golden_model.calibration import Calibration, calibrate
+from golden_model.data import Dataset, load_data
 from golden_model.data_sets import LOADERS
 from golden_model.describing import Seen, describe, network_for
 from golden_model.files import check_writable, replace_file
@@ -16,8 +19,7 @@ from golden_model.own_files import is_own_file, read_own
 from golden_model.progress import progress_bar
 from golden_model.spec.command import FILE, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
-from golden_model.spec.network import MAX_NAME, MAX_UNITS, Coding
-from golden_model.spec.toml import parse_network
+from golden_model.spec.network import MAX_NAME, MAX_UNITS, Coding, Network
 from golden_model.trial import trial
 
 
@@ -72,23 +74,62 @@ def _new(
         rule = "it is there already"
         raise SpecError(f"file {str(out)!r}", rule, "Name another by --out, or remove it")
     check_writable(out)
+    with progress_bar() as progress:
+        bar = progress.add_task("measuring", total=2.0)
+        made = described(
+            data_name,
+            label,
+            coding,
+            name=name,
+            units=units,
+            seed=seed,
+            advance=lambda layers: progress.advance(bar, layers),
+        )
+        bar = progress.add_task("trying it", total=1.0)
+        right = trial(made.network, made.data, lambda share: progress.advance(bar, share))
+    replace_file(out, made.text.encode())
+    show(made.found)
+    click.echo(f"After a brief training {right:.1%} of samples held out are right.")
+    words = ["--network", str(out), "--data", data_name, *(["--label", label] if label else [])]
+    click.echo(f"{out}\nTrain it: python -m golden_model.train {shlex.join(words)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A network for some data: its description and text, the data as its inputs, and what was
+    measured of its layers."""
+
+    network: Network
+    text: str
+    data: Dataset
+    found: list[Calibration]
+
+
+def described(
+    data_name: str,
+    label: str | None = None,
+    coding: Coding | None = None,
+    *,
+    name: str = "new",
+    units: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda layers: None,
+) -> Made:
+    """Look at a file of data and describe a network that learns it.
+
+    Parameters are those of the command; `advance` is told of every layer that is done.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, or there is nothing in it to learn.
+    """
     seen = Seen.of(data_name, read_own(Path(data_name), label), coding)
     network = network_for(seen, name, units=units, seed=seed)
     data = load_data(data_name, network, label=label)
-    with progress_bar() as progress:
-        bar = progress.add_task("measuring", total=2.0)
-        network, found = calibrate(network, data, advance=lambda done: progress.advance(bar, done))
-        bar = progress.add_task("trying it", total=1.0)
-        right = trial(network, data, lambda share: progress.advance(bar, share))
-    text = settled(describe(seen, network, data.scaler, data_name), network, found)
-    parse_network(text)  # what is written can be read
-    replace_file(out, text.encode())
-    show(found)
-    click.echo(f"After a brief training {right:.1%} of samples held out are right.")
-    more = "" if label is None else f" --label {label}"
-    click.echo(
-        f"{out}\nTrain it: python -m golden_model.train --network {out} --data {data_name}{more}"
-    )
+    network, found = calibrate(replace(network, scaler=data.scaler), data, advance=advance)
+    text = settled(describe(seen, network, data_name), network, found)
+    return Made(network=network, text=text, data=data, found=found)
 
 
 def name_of(path: Path) -> str:
