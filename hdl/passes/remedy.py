@@ -39,16 +39,24 @@ def _changes(network: Network) -> Iterator[tuple[str, range, Callable[[int], Net
     for index in sorted(range(len(layers)), key=lambda index: -widths[index] * widths[index + 1]):
         text = f"The largest layer{index} that fits has about {{}} units"
         yield text, range(1, layers[index].units), partial(_with_units, network, index)
+    pair = 1 + network.two_channels
     yield (
         "It fits with about {} inputs",
-        range(1, network.inputs),
-        lambda inputs: replace(network, inputs=inputs, image=None),
+        range(pair, network.inputs, pair),
+        partial(_with_inputs, network),
     )
     yield (
         "It fits with {} layers",
         range(1, len(layers)),
         lambda count: replace(network, layers=layers[:count]),
     )
+
+
+def _with_inputs(network: Network, inputs: int) -> Network:
+    """Without what the host does to samples of another size."""
+    learning = replace(network.learning, mirror=False, jitter=0)
+    network = replace(network, learning=learning, on_off=False, scaler=None)
+    return replace(network, inputs=inputs, image=None)
 
 
 def _with_units(network: Network, index: int, units: int) -> Network:

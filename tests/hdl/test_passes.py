@@ -10,6 +10,7 @@ from boards.registry import BOARDS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.scaler import Scaler
 from golden_model.spec.toml import known_networks, load_network
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
@@ -354,6 +355,26 @@ def test_the_remedy_names_the_size_that_helps(board, inputs, units, classes, siz
     run(changed(int(words[-2])), budget)
     with pytest.raises(DoesNotFit):
         run(changed(int(words[-2]) + 1), budget)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {
+            "inputs": 16384,
+            "coding": "two-channels",
+            "scaler": Scaler(mean=(0,) * 8192, deviation=(1,) * 8192),
+        },
+        {"inputs": [64, 64, 4], "on_off": True, "learning": Learning(mirror=True)},
+    ],
+    ids=["features", "images"],
+)
+def test_the_remedy_for_two_channels_is_an_even_number_of_inputs(keys):
+    """Whatever of the description would not go with another size."""
+    large = Network(name="tried", classes=2, layers=(Dense(units=1),), **keys)
+    with pytest.raises(DoesNotFit) as caught:
+        run(infer_formats(large), ICEBREAKER)
+    assert int(caught.value.remedy.split(" inputs")[0].split()[-1]) % 2 == 0
 
 
 def test_a_convolution_is_refused():
