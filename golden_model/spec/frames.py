@@ -37,6 +37,7 @@ RESET             --                                         --, once weights ar
 ================  =========================================  ==================================
 
 A sample is a byte for each input: u8, or i8 in two's complement if the network's inputs are signed.
+
 Weights are addressed as one row of a unit: ``input`` up to ``input + count - 1`` must lie within
 0 .. inputs, where index ``inputs`` is the bias; count is at least 1. Of a weight narrower than 16
 bits the low bits are taken. ``number`` is a :class:`~golden_model.spec.control.Register` or
