@@ -140,24 +140,23 @@ def _after_scaling(split: Split, learner: Any) -> float:
     return float(fitted.score(split.x_test, split.y_test))
 
 
-def _streaming() -> dict[str, Callable[[int], Any]]:
-    """Learners of river, by seed; none where it is not installed."""
+def _streaming() -> dict[str, Callable[[], Any]]:
+    """Learners of river; none where it is not installed."""
     if importlib.util.find_spec("river") is None:
         return {}
-    from river import linear_model, naive_bayes, preprocessing, tree  # noqa: PLC0415
+    from river import linear_model, naive_bayes, preprocessing  # noqa: PLC0415
 
     return {
-        "river SoftmaxRegression, one pass": lambda _: (
+        "river, softmax regression": lambda: (
             preprocessing.StandardScaler() | linear_model.SoftmaxRegression()
         ),
-        "river GaussianNB, one pass": lambda _: naive_bayes.GaussianNB(),
-        "river HoeffdingTree, one pass": lambda _: tree.HoeffdingTreeClassifier(),
+        "river, GaussianNB": naive_bayes.GaussianNB,
     }
 
 
-def _of_stream(split: Split, make: Callable[[int], Any]) -> Callable[[int], float]:
+def _of_stream(split: Split, make: Callable[[], Any]) -> Callable[[int], float]:
     def learn(seed: int) -> float:
-        learner = make(seed)
+        learner = make()
         for n in np.random.RandomState(seed).permutation(len(split.y_train)):
             learner.learn_one(_row(split.x_train[n]), int(split.y_train[n]))
         answers = [learner.predict_one(_row(x)) for x in split.x_test]

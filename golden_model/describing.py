@@ -93,7 +93,7 @@ class Seen:
             coding = Coding.TWO_CHANNELS if 2 * x[0].size <= MAX_INPUTS else Coding.SIGNED
             if x.dtype == np.uint8 and np.mean(x == 0) >= SPARSE:
                 coding = Coding.UNSIGNED
-        return cls(samples=len(x), shape=x.shape[1:], labels=labels, coding=Coding(coding))
+        return cls(samples=len(x), shape=x.shape[1:], labels=labels, coding=coding)
 
     @property
     def inputs(self) -> int | tuple[int, ...]:

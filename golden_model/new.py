@@ -20,6 +20,7 @@ from golden_model.progress import progress_bar
 from golden_model.spec.command import FILE, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import MAX_NAME, MAX_UNITS, Coding, Network
+from golden_model.spec.toml import parse_network
 from golden_model.trial import trial
 
 
@@ -30,7 +31,7 @@ from golden_model.trial import trial
 @click.option("--units", default=64, show_default=True, type=click.IntRange(1, MAX_UNITS))
 @click.option(
     "--coding",
-    type=click.Choice([*Coding]),
+    type=click.Choice([kind.value for kind in Coding]),
     help="What inputs are, instead of what suits the data.",
 )
 @click.option("--seed", default=1, show_default=True, type=SEED)
@@ -39,7 +40,7 @@ def main(
     label: str | None,
     out: Path | None,
     units: int,
-    coding: Coding | None,
+    coding: str | None,
     seed: int,
 ) -> None:
     """Look at data and write a network's file that learns it.
@@ -48,7 +49,7 @@ def main(
     train, each with the reason beside it, and is meant to be read and changed.
     """
     try:
-        _new(data_name, label, out, units, coding, seed)
+        _new(data_name, label, out, units, Coding(coding) if coding else None, seed)
     except SpecError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
@@ -127,9 +128,10 @@ def described(
     seen = Seen.of(data_name, read_own(Path(data_name), label), coding)
     network = network_for(seen, name, units=units, seed=seed)
     data = load_data(data_name, network, label=label)
-    network, found = calibrate(replace(network, scaler=data.scaler), data, advance=advance)
+    network = replace(network, scaler=data.scaler)
+    _, found = calibrate(network, data, advance=advance)
     text = settled(describe(seen, network, data_name), network, found)
-    return Made(network=network, text=text, data=data, found=found)
+    return Made(network=parse_network(text), text=text, data=data, found=found)
 
 
 def name_of(path: Path) -> str:

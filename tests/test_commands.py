@@ -18,6 +18,7 @@ COMMANDS = {
     "golden_model.calibrate",
     "golden_model.cost",
     "golden_model.experiments",
+    "golden_model.new",
     "golden_model.predict",
     "golden_model.report",
     "golden_model.train",
@@ -31,6 +32,7 @@ COMMANDS = {
 }
 UNKNOWN = {
     **{f"golden_model.{name}": ["--network", "digit"] for name in ("calibrate", "cost", "train")},
+    "golden_model.new": ["--data", "digit"],
     "golden_model.predict": ["--network", "digit", "--load", "w.npz", "--data", "digits"],
     "golden_model.report": ["--network", "digit", "--load", "w.npz"],
     "golden_model.experiments": ["nothing"],

@@ -19,7 +19,7 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network, network_text
-from golden_model.train import main
+from golden_model.train import is_told, main
 from golden_model.training import UNTRAINED, Reached, shuffled, train
 from golden_model.variation import Variation
 from golden_model.weight_file import read_checkpoint, save_weights
@@ -83,6 +83,12 @@ def test_digits_from_end_to_end(tmp_path: Path) -> None:
     assert Evaluation.of(engine, test).accuracy == tuple(last["accuracy"].values())
 
 
+def assert_alike(*files: Path) -> None:
+    with np.load(files[0]) as one, np.load(files[1]) as other:
+        assert sorted(one.files) == sorted(other.files)
+        assert all(np.array_equal(one[key], other[key]) for key in one.files)
+
+
 def test_two_and_one_epochs_are_three_where_rates_count_epochs(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
     text, description = network_text("digits"), tmp_path / "digits.toml"
@@ -93,9 +99,7 @@ def test_two_and_one_epochs_are_three_where_rates_count_epochs(tmp_path: Path) -
     assert command(*digits, "--epochs", 2, "--save", parts).exit_code == 0
     assert whole.read_bytes() != parts.read_bytes()
     assert command(*digits, "--epochs", 1, "--load", parts, "--save", parts).exit_code == 0
-    with np.load(whole) as one, np.load(parts) as other:
-        assert sorted(one.files) == sorted(other.files)
-        assert all(np.array_equal(one[key], other[key]) for key in one.files)
+    assert_alike(whole, parts)
 
 
 def test_weights_of_another_seed_or_network_are_refused(tmp_path: Path) -> None:
@@ -255,6 +259,39 @@ def test_all_at_once_changes_every_layer_and_repeats(
     for layer, count in zip(formats.layers, updates, strict=True):
         shares = [1 - report.unchanged[layer.name] for report in reports]
         assert sum(shares) * 230 == pytest.approx(count)
+
+
+def test_a_description_says_how_long_it_is_trained(tmp_path: Path) -> None:
+    file, saved, whole = tmp_path / "own.toml", tmp_path / "w.npz", tmp_path / "whole.npz"
+    lines = 'name = "a"\ninputs = 64\nclasses = 10\n[learning]\nepochs = 3\nrate_steps = [0.5]\n'
+    file.write_text(f"{lines}[[layers]]\nunits = 4\n")
+    words = ["--network", str(file), "--data", "random"]
+    first = command(*words, "--save", whole)
+    started = [line[:7] for line in first.stdout.splitlines()[1:]]
+    assert started == ["epoch 1", "epoch 2", "epoch 3"]
+    # Whatever else is asked for; and what is left of a run that was cut short.
+    assert command(*words, "--epochs", 1).stdout.count("epoch") == 1
+    network = infer_formats(load_network(str(file)))
+    engine, data = GoldenEngine(network), load_data("random", network.network)
+    cut = next(iter(train(engine, data, epochs=3)))
+    save_weights(saved, engine, cut)
+    rest = command(*words, "--load", saved, "--save", saved)
+    assert [line[:7] for line in rest.stdout.splitlines()[1:]] == ["epoch 2", "epoch 3"]
+    assert_alike(saved, whole)
+    none_left = command(*words, "--load", saved)
+    assert none_left.exit_code == 2
+    assert none_left.stderr == (
+        "Error: weights that have seen 3 epochs: the description says learning.epochs = 3, and none "
+        "is left. Say by --epochs how many more.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"), [(1, 1), (20, 20), (39, 39), (40, 20), (100, 20), (101, 21)]
+)
+def test_long_trainings_have_some_twenty_lines(epochs: int, told: int) -> None:
+    assert sum(is_told(epoch, epochs) for epoch in range(1, epochs + 1)) == told
+    assert is_told(epochs, epochs)
 
 
 def test_samples_are_sent_once_each_in_the_epochs_order(
