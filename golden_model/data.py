@@ -1,10 +1,9 @@
 """Data sets: labelled samples as a network's inputs, split for training and test."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +13,14 @@ from golden_model.data_sets import LOADERS, SHORT_NAMES
 from golden_model.own_files import RawData, is_own_file, read_own, read_samples
 from golden_model.samples import Values, are_inputs, checked
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.learner import Samples, sample_type
+from golden_model.spec.learner import Samples
 from golden_model.spec.network import Coding, Network
 from golden_model.spec.scaler import Scaler
 from golden_model.splitting import VALIDATION, drawn, shares, test_drawn
 
 SHOWN = 5
+FITTED = 100
+"""Samples at the beginning of a stream that its scaler is fitted to, if it has none before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,25 @@ class Questions:
     y: NDArray[np.uint8] | None
     labels: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Labelled samples in the order in which they come; see :class:`Dataset`.
+
+    Members
+    -------
+    fitted
+        So many at the beginning are what the scaler was fitted to: they had to be there before the
+        first could be sent.
+    """
+
+    name: str
+    x: Samples
+    y: NDArray[np.uint8]
+    scaler: Scaler | None = None
+    labels: tuple[str, ...] = ()
+    fitted: int = 0
 
 
 def natural_data(network: Network) -> str:
@@ -116,11 +136,11 @@ def load_data(
         rows = np.flatnonzero(held)
         x = {"x_train": x["x"][~held], "x_test": x["x"][held]}
         y = {"y_train": y["y"][~held], "y_test": y["y"][held]}
-    scaler = _scaler(x["x_train"], network, raw.columns)
+    scaler = scaling.scaler_for(x["x_train"], network, raw.columns)
     return Dataset(
         name=name_or_file,
-        x_train=_coded(x["x_train"], network, scaler),
-        x_test=_coded(x["x_test"], network, scaler),
+        x_train=scaling.inputs_of(x["x_train"], network, scaler),
+        x_test=scaling.inputs_of(x["x_test"], network, scaler),
         **y,
         scaler=scaler,
         labels=labels,
@@ -155,8 +175,54 @@ def load_questions(
         rule = "inputs of this network are centred, and neither it nor its weights say how"
         remedy = "Load weights that golden_model.train saved, or write a [scaler]"
         raise SpecError(f"network {network.name!r}", rule, remedy)
-    coded = _coded(x["x"], network, network.scaler)
+    coded = scaling.inputs_of(x["x"], network, network.scaler)
     return Questions(name=name_or_file, x=coded, y=y.get("y"), labels=labels)
+
+
+def load_stream(
+    name_or_file: str,
+    network: Network,
+    directory: Path | None = None,
+    label: str | None = None,
+    *,
+    order: Callable[[int], NDArray[np.int64]] = np.arange,
+) -> Stream:
+    """All samples of a file, or those for training where it says which these are, in its order.
+
+    Centred inputs are made by the network's scaler, or else by one that is fitted to the first
+    FITTED samples, since nothing is known of what is still to come.
+
+    Parameters
+    ----------
+    name_or_file, network, directory, label
+        As :func:`load_data`'s; of a known set, its training samples.
+    order
+        Numbers of so many samples in the order in which they are to come instead.
+
+    Raises
+    ------
+    SpecError
+        As :func:`load_data`, and if no more samples come than the scaler is fitted to.
+    """
+    raw = _raw(name_or_file, network, directory, label)
+    x, y, labels = _checked(name_or_file, raw, network)
+    part = "" if "x" in x else "_train"
+    numbers = order(len(y[f"y{part}"]))
+    samples = x[f"x{part}"][numbers]
+    scaler = scaling.scaler_for(samples[:FITTED], network, raw.columns)
+    fitted = 0 if scaler is None or network.scaler else FITTED
+    if fitted and len(samples) <= fitted:
+        rule = f"the first {fitted} of a stream tell how its inputs are centred, and none is left"
+        remedy = "Record more, load weights that golden_model.train saved, or write a [scaler]"
+        raise SpecError(f"{name_or_file}: {len(samples)} samples", rule, remedy)
+    return Stream(
+        name=name_or_file,
+        x=scaling.inputs_of(samples, network, scaler),
+        y=y[f"y{part}"][numbers],
+        scaler=scaler,
+        labels=labels,
+        fitted=fitted,
+    )
 
 
 def held_out(data: Dataset, samples: int) -> Dataset:
@@ -247,28 +313,3 @@ def _checked(
             value = f"{name}: {other} holds {len(x[other])} samples, {key} {len(numbers)} labels"
             raise SpecError(value, "each sample has one label", "Make them equally long")
     return x, y, labels
-
-
-def _scaler(samples: Values, network: Network, columns: Sequence[str]) -> Scaler | None:
-    """The network's, or one for these training samples; None where nothing is to be centred."""
-    if network.coding is Coding.UNSIGNED or are_inputs(samples, network):
-        return None
-    if network.scaler is not None:
-        return network.scaler
-    scaler = scaling.fit(samples)
-    if found := scaling.constants(scaler):
-        names = [columns[n] if columns else str(n) for n in found[:SHOWN]]
-        which = ", ".join(names) + (", ..." if len(found) > SHOWN else "")
-        many = "feature is" if len(found) == 1 else "features are"
-        click.echo(f"Note: {len(found)} {many} constant and sent as 0: {which}.", err=True)
-    return scaler
-
-
-def _coded(samples: Values, network: Network, scaler: Scaler | None) -> Samples:
-    """Samples as the network's inputs."""
-    if are_inputs(samples, network):
-        return samples.view(sample_type(network))
-    if scaler is not None:
-        return scaling.code(scaling.apply(scaler, samples), network)
-    assert network.image
-    return scaling.code(scaling.centred_images(samples, network.image), network)

@@ -7,11 +7,14 @@ values agree nearly everywhere is measured as it is.
 """
 
 import math
+from collections.abc import Sequence
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.spec.learner import Samples
+from golden_model.samples import are_inputs
+from golden_model.spec.learner import Samples, sample_type
 from golden_model.spec.network import Coding, Network
 from golden_model.spec.scaler import STEPS, Scaler
 
@@ -27,6 +30,7 @@ LIMIT = 255
 """Of a scaled value."""
 BLOCK = 4096
 """Samples scaled at a time: in between they take many bytes a value."""
+SHOWN = 5
 
 Values = NDArray[np.generic]
 """Features, shape ``[n, features]``, finite, up to 1e100."""
@@ -114,3 +118,28 @@ def centred_images(samples: Values, image: tuple[int, int, int]) -> NDArray[np.i
     means = (2 * images.sum(axis=(1, 2), keepdims=True) + pixels) // (2 * pixels)
     distances: NDArray[np.int16] = 2 * (images - means.astype(np.int16))
     return distances.reshape(len(samples), -1)
+
+
+def scaler_for(samples: Values, network: Network, columns: Sequence[str]) -> Scaler | None:
+    """The network's, or one for these training samples; None where nothing is to be centred."""
+    if network.coding is Coding.UNSIGNED or are_inputs(samples, network):
+        return None
+    if network.scaler is not None:
+        return network.scaler
+    scaler = fit(samples)
+    if found := constants(scaler):
+        names = [columns[n] if columns else str(n) for n in found[:SHOWN]]
+        which = ", ".join(names) + (", ..." if len(found) > SHOWN else "")
+        many = "feature is" if len(found) == 1 else "features are"
+        click.echo(f"Note: {len(found)} {many} constant and sent as 0: {which}.", err=True)
+    return scaler
+
+
+def inputs_of(samples: Values, network: Network, scaler: Scaler | None) -> Samples:
+    """Samples as the network's inputs."""
+    if are_inputs(samples, network):
+        return samples.view(sample_type(network))
+    if scaler is not None:
+        return code(apply(scaler, samples), network)
+    assert network.image
+    return code(centred_images(samples, network.image), network)
