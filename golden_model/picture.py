@@ -1,5 +1,6 @@
-"""A picture of what a network gets right and wrong; it needs matplotlib."""
+"""Pictures of what a network gets right and wrong; they need matplotlib."""
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from golden_model.outcome import Outcome
+from golden_model.prequential import Record
 
 DPI = 110
 WRITTEN = 20
@@ -40,3 +42,27 @@ def draw(found: Outcome, title: str, file: Path) -> None:
     figure.suptitle(title)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
+
+
+def draw_stream(record: Record, window: int, title: str) -> bytes:
+    """A .png of the accuracy at each sample of a stream: of the last `window`, and since its start.
+
+    Beside the network's answers, those of the two that learn nothing but classes.
+    """
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    numbers = np.arange(1, len(record.labels) + 1)
+    for curve, name, style in (
+        (record.accuracy(window=window), f"of the last {window}", {"color": "C0", "alpha": 0.6}),
+        (record.accuracy(), "since the start", {"color": "C1"}),
+        (record.accuracy(record.most_frequent), "most frequent class", {"color": "0.4", "ls": ":"}),
+        (record.accuracy(record.no_change), "class before", {"color": "0.6", "ls": "--"}),
+    ):
+        axes.plot(numbers, 100 * curve, label=name, **style)
+    axes.set(xlabel="sample", ylabel="answered rightly, %", ylim=(0, 100))
+    axes.set_title(title, parse_math=False)
+    axes.set_xlim(1, max(2, len(numbers)))
+    axes.legend(loc="best")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI)
+    plt.close(figure)
+    return content.getvalue()

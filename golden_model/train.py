@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from golden_model.data import Dataset, load_data, natural_data, stratified
+from golden_model.data import Dataset, load_data, load_stream, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
+from golden_model.online import Online, online_options
 from golden_model.progress import progress_bar
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
@@ -59,12 +60,14 @@ LINES = 20
 )
 @click.option("--save", type=FILE, help="Write the weights after every epoch.")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
+@online_options
 def main(name: str, data_name: str | None, data_dir: Path | None, **options: Any) -> None:
     """Train a network with the integer golden model, one sample at a time.
 
     Prints, after each epoch, the test accuracy of every layer's scores (the last one is the
     network's answer) and the share of training samples that changed no weight. Samples are shuffled
-    anew for each epoch by the seed and the epoch's number.
+    anew for each epoch by the seed and the epoch's number. With --online prints, every so often,
+    how many samples of a stream were answered rightly before they were learnt.
     """
     try:
         _train(name, data_name, data_dir, **options)
@@ -86,7 +89,9 @@ def _train(
     validation: int | None,
     save: Path | None,
     load: Path | None,
+    **words: Any,
 ) -> None:
+    online = Online.asked(words, save, json_file)
     for path in (save, json_file):
         if path:
             check_writable(path)
@@ -101,7 +106,13 @@ def _train(
         network = saved.completed(network)
         saved.restore(engine)
         reached = saved.reached
-    data = load_data(data_name or natural_data(network), network, data_dir, label)
+    data_name = data_name or natural_data(network)
+    if online:
+        order = online.order(engine.formats, reached)
+        stream = load_stream(data_name, network, data_dir, label, order=order)
+        online.run(engine, stream, reached, save=save, json_file=json_file)
+        return
+    data = load_data(data_name, network, data_dir, label)
     if validation:
         data = stratified(data, validation, network.seed)
     due = epochs_due(network, epochs, reached, layer_by_layer, EPOCHS)

@@ -15,7 +15,7 @@ from golden_model.rates import Rates
 from golden_model.spec.control import COUNTER_MASK, Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
-from golden_model.spec.learner import Learner, Miscounted
+from golden_model.spec.learner import Learner, Miscounted, Result, Samples
 from golden_model.spec.network import Network
 from golden_model.symptoms import Symptom, symptoms
 from golden_model.variation import Variation
@@ -135,10 +135,10 @@ def train(
             before, start = _updates(learner), time.perf_counter()
             order = shuffled(learner.formats, samples, seen)
             variation = Variation.of_epoch(network, samples, seen)
-            counted = _counted(learner)
+            counted = samples_counted(learner)
             parts = rates.written(learner, range(samples * (epoch - 1), samples * epoch), CHUNK)
             _one_epoch(learner, data, order, variation, parts, advance)
-            _check_counted(learner, counted, samples)
+            check_counted(learner, counted, samples)
             seconds = time.perf_counter() - start
             seen += 1
             unchanged, found = _unchanged(learner, samples, before), Evaluation.of(learner, data)
@@ -224,13 +224,18 @@ def _one_epoch(
         samples = data.x_train[chunk]
         if variation:
             samples = variation.applied(samples, part)
-        if isinstance(learner, GoldenEngine):
-            learner.send_many(samples, data.y_train[chunk])
-        else:
-            for sample, label in zip(samples, data.y_train[chunk].tolist(), strict=True):
-                learner.send(sample, label)
-        learner.results()
+        send_all(learner, samples, data.y_train[chunk])
         advance(len(chunk))
+
+
+def send_all(learner: Learner, samples: Samples, labels: NDArray[np.uint8]) -> list[Result]:
+    """Have samples of shape ``[n, inputs]`` learnt; each is answered before it changes a weight."""
+    if isinstance(learner, GoldenEngine):
+        learner.send_many(samples, labels)
+    else:
+        for sample, label in zip(samples, labels.tolist(), strict=True):
+            learner.send(sample, label)
+    return learner.results()
 
 
 def _updates(learner: Learner) -> NDArray[np.int64]:
@@ -240,14 +245,15 @@ def _updates(learner: Learner) -> NDArray[np.int64]:
     return np.array(counts + ([learner.changed] if isinstance(learner, CountsChanged) else []))
 
 
-def _counted(learner: Learner) -> list[int]:
+def samples_counted(learner: Learner) -> list[int]:
+    """Samples that each layer has counted since the last reset."""
     return [learner.read_register(layer.index, Counter.SAMPLES) for layer in learner.formats.layers]
 
 
-def _check_counted(learner: Learner, before: list[int], samples: int) -> None:
+def check_counted(learner: Learner, before: list[int], samples: int) -> None:
     """Raise :class:`Miscounted` unless every layer has counted the samples that were sent."""
     layers = learner.formats.layers
-    for layer, start, found in zip(layers, before, _counted(learner), strict=True):
+    for layer, start, found in zip(layers, before, samples_counted(learner), strict=True):
         if (found - start) & COUNTER_MASK != samples:
             raise Miscounted(layer.name, found, start + samples)
 

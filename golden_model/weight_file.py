@@ -11,7 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset
+from golden_model.data import Dataset, Stream
 from golden_model.files import read_arrays, replace_file
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
@@ -82,7 +82,7 @@ class Checkpoint:
 
 
 def save_weights(
-    path: Path, learner: Learner, reached: Reached, data: Dataset | None = None
+    path: Path, learner: Learner, reached: Reached, data: Dataset | Stream | None = None
 ) -> None:
     """Write the weights of every layer, how far their training has come, and what `data`, or else
     the network, says of scaler and labels."""
