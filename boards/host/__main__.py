@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from boards.host.driver import Board
 from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
 from golden_model.answers import Answers, answers, as_csv
-from golden_model.data import Dataset, load_data, load_questions, natural_data
+from golden_model.data import Dataset, load_data, load_questions, load_stream, natural_data
 from golden_model.files import check_writable
+from golden_model.online import Online, online_options
 from golden_model.predict import write_table
 from golden_model.progress import progress_bar
 from golden_model.report import FILES, WHOLE, asked, prepare
@@ -31,7 +32,7 @@ from golden_model.spec.learner import Miscounted, Samples
 from golden_model.spec.network import EPOCHS_MAX, Network
 from golden_model.spec.toml import load_network
 from golden_model.symptoms import teller
-from golden_model.training import UNTRAINED, Reached, epochs_due, stages_left
+from golden_model.training import UNTRAINED, EpochReport, Reached, epochs_due, stages_left
 from golden_model.training import train as run_training
 from golden_model.weight_file import Checkpoint, read_checkpoint, save_weights
 
@@ -75,17 +76,6 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
     command = LABEL(command)
     command = click.option("--data-dir", type=FOLDER, help="Where MNIST files are.")(command)
     return click.option("--data", "data_name", help=DATA_HELP)(command)
-
-
-def _dataset(
-    board: Board,
-    name: str | None,
-    folder: Path | None,
-    label: str | None,
-    saved: Checkpoint | None = None,
-) -> Dataset:
-    network = _network(board, saved)
-    return load_data(name or natural_data(network), network, folder, label)
 
 
 def _network(board: Board, saved: Checkpoint | None) -> Network:
@@ -147,6 +137,7 @@ def _value(board: Board, layer: int, number: Register | Counter | Activity) -> s
 @click.option("--reset/--no-reset", default=True, help="Start from the initial weights [default].")
 @click.option("--load", type=FILE, help="Start from weights that --save wrote.")
 @click.option("--save", type=FILE, help="Write the weights after every epoch.")
+@online_options
 def train(
     board: Board,
     data_name: str | None,
@@ -158,33 +149,53 @@ def train(
     reset: bool,
     load: Path | None,
     save: Path | None,
+    **words: Any,
 ) -> None:
-    """Train the chip with the loop that trains the golden model; prints accuracy per epoch."""
+    """Train the chip with the loop that trains the golden model; prints accuracy per epoch.
+
+    With --online prints, every so often, how many samples of a stream were answered rightly before
+    they were learnt.
+    """
     # Whatever can be wrong is found out before the chip's weights are gone.
+    online = Online.asked(words, save)
     saved = read_checkpoint(load, board.formats) if load else None
-    data = _dataset(board, data_name, data_dir, label, saved)
     reached = saved.reached if saved else UNTRAINED
-    due = epochs_due(board.formats.network, epochs, reached, layer_by_layer, 1)
-    stages = stages_left(board.formats, due, reached, layer_by_layer)
+    network = _network(board, saved)
+    name = data_name or natural_data(network)
+    if online:
+        order = online.order(board.formats, reached)
+        stream = load_stream(name, network, data_dir, label, order=order)
+        work = functools.partial(online.run, board, stream, reached, save=save)
+    else:
+        data = load_data(name, network, data_dir, label)
+        due = epochs_due(network, epochs, reached, layer_by_layer, 1)
+        stages = stages_left(board.formats, due, reached, layer_by_layer)
+        total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
+        training = functools.partial(
+            run_training, epochs=due, reached=reached, layer_by_layer=layer_by_layer
+        )
+        work = functools.partial(_epochs, board, data, training, total, save)
     if save:
         check_writable(save)
     if reset:
         board.reset()
     if saved:
         saved.restore(board)
-    total = sum(len(numbers) for _, numbers in stages) * len(data.x_train)
+    work()
+
+
+def _epochs(
+    board: Board,
+    data: Dataset,
+    training: Callable[..., Iterator[EpochReport]],
+    total: int,
+    save: Path | None,
+) -> None:
+    """Go through a training of so many samples, and tell and save what comes of each epoch."""
     tell = teller(functools.partial(click.echo, err=True))
     with progress_bar() as progress:
         bar = progress.add_task("training", total=total)
-        reports = run_training(
-            board,
-            data,
-            epochs=due,
-            reached=reached,
-            layer_by_layer=layer_by_layer,
-            advance=lambda samples: progress.advance(bar, samples),
-        )
-        for report in reports:
+        for report in training(board, data, advance=lambda n: progress.advance(bar, n)):
             stage = "" if report.stage == "all" else f" of {report.stage}"
             shares = ", ".join(f"{name} {share:.2%}" for name, share in report.accuracy.items())
             progress.console.print(
@@ -208,7 +219,8 @@ def infer(
     samples: int | None,
 ) -> None:
     """Have the chip answer the test set; prints its accuracy."""
-    data = _dataset(board, data_name, data_dir, label)
+    network = board.formats.network
+    data = load_data(data_name or natural_data(network), network, data_dir, label)
     y = data.y_test[:samples]
     predicted = _answers(board, data.x_test[:samples]).predicted
     CONSOLE.print(f"accuracy {np.mean(predicted == y):.2%} of {len(y)} test samples")
