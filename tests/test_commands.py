@@ -110,6 +110,7 @@ def test_every_command_starts_without_the_extras(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+STREAM = ["--network", "digits", "--online", "--plot", "p.png"]
 COMPARE = ["--network", "digits", "--data", "random", "--samples", "1"]
 
 
@@ -119,6 +120,7 @@ COMPARE = ["--network", "digits", "--data", "random", "--samples", "1"]
         ("sim.__main__", ["--list"], "needs cocotb", "pip install -e '.[test]'."),
         ("sim.compare", [*COMPARE, "--engine", "verilator"], "needs cocotb", "'.[test]'."),
         ("golden_model.experiments.__main__", ["report"], "matplotlib", "'.[experiments]'."),
+        ("golden_model.train", STREAM, "--plot: it needs matplotlib", "'.[experiments]'."),
         # This one needs none, and gets as far as its compiler.
         ("sim.compare", COMPARE, "no-compiler", "unset it."),
     ],
