@@ -90,7 +90,7 @@ def _sums(which: NDArray[np.bool_], window: int | None) -> NDArray[np.int64]:
     """How many there are up to each place, the place included, or of the last ones there."""
     sums: NDArray[np.int64] = np.cumsum(which)
     if window is not None and window < len(sums):
-        sums[window:] -= sums[:-window].copy()
+        sums[window:] -= sums[:-window]
     return sums
 
 
