@@ -281,8 +281,8 @@ def test_a_description_says_how_long_it_is_trained(tmp_path: Path) -> None:
     none_left = command(*words, "--load", saved)
     assert none_left.exit_code == 2
     assert none_left.stderr == (
-        "Error: weights that have seen 3 epochs: the description says learning.epochs = 3, and none "
-        "is left. Say by --epochs how many more.\n"
+        "Error: weights that have seen 3 epochs: the description says learning.epochs = 3, and "
+        "none is left. Say by --epochs how many more.\n"
     )
 
 
