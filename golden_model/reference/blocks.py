@@ -1,4 +1,4 @@
-"""Blocks of a reference network: a linear map, then ReLU, max-pooling and dropout.
+"""Blocks of a reference network: a linear map, an activation, max-pooling and dropout.
 
 Activations are ``[n, units]`` behind a dense map and ``[n, height, width, channels]`` behind a
 convolution. Formulas are the chain rule; :mod:`tests` checks them against finite differences.
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from golden_model.reference.activations import ACTIVATIONS, Activation, Slope
 from golden_model.reference.losses import Real
 
 Shape = tuple[int, ...]
@@ -139,8 +140,8 @@ class Passage:
 
     Members
     -------
-    seen, active, winners, kept
-        What the linear map saw; which outputs of ReLU and pooling are above 0; with pooling, for
+    seen, slope, winners, kept
+        What the linear map saw; the activation's slope at each output of pooling; with pooling, for
         each corner of the windows, whether it is the one that won; what dropout kept, scaled, if it
         was on.
     output
@@ -148,50 +149,59 @@ class Passage:
     """
 
     seen: Real
-    active: NDArray[np.bool_]
+    slope: Slope
     winners: list[NDArray[np.bool_]]
     kept: Real | None
     output: Real
 
 
 class Block:
-    """A linear map, ReLU, 2 x 2 max-pooling if asked for, dropout while learning.
+    """A linear map, an activation, 2 x 2 max-pooling if asked for, dropout while learning.
 
     Parameters
     ----------
     linear
         The map.
+    activation
+        Of its sums.
     pool
         Whether to pool; an odd last row or column is left out.
     dropout
         Share of activations that are dropped while learning.
     """
 
-    def __init__(self, linear: Linear, *, pool: bool = False, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        linear: Linear,
+        *,
+        activation: Activation = Activation.RELU,
+        pool: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         self.linear, self.pool, self.dropout = linear, pool, dropout
+        self._activate, self._slope = ACTIVATIONS[activation]
         shape = linear.output_shape
         self.output_shape = (shape[0] // 2, shape[1] // 2, *shape[2:]) if pool else shape
 
     def forward(self, x: Real, random: np.random.Generator | None = None) -> Passage:
         """The block's answer; with `random` activations are dropped."""
         seen = self.linear.look(x)
-        output = self.linear.sums(seen)
-        np.maximum(output, 0, out=output)
+        output = self._activate(self.linear.sums(seen))
         winners: list[NDArray[np.bool_]] = []
         if self.pool:
             output, winners = _pool(output)
-        active, kept = output > 0, None
+        slope, kept = self._slope(output), None
         if random is not None and self.dropout:
             survives = random.random(output.shape, np.float32) >= self.dropout
             kept = survives.astype(output.dtype) / (1 - self.dropout)
             output = output * kept
-        return Passage(seen, active, winners, kept, output)
+        return Passage(seen, slope, winners, kept, output)
 
     def error_of_sums(self, passage: Passage, error: Real) -> Real:
         """The error at the linear map's output, for one at the block's output."""
         if passage.kept is not None:
             error = error * passage.kept
-        error = error * passage.active
+        error = error * passage.slope
         if not passage.winners:
             return error
         whole = np.zeros((len(error), *self.linear.output_shape), error.dtype)

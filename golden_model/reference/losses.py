@@ -21,6 +21,8 @@ class FloatLoss(StrEnum):
     PAIRWISE_HINGE = "pairwise-hinge"
     SQUARED_HINGE = "squared-hinge"
     CROSS_ENTROPY = "cross-entropy"
+    BINARY_CROSS_ENTROPY = "binary-cross-entropy"
+    SQUARED_ERROR = "squared-error"
 
 
 def _signs(scores: Real, labels: Labels) -> Real:
@@ -65,9 +67,30 @@ def cross_entropy(scores: Real, labels: Labels, margin: float) -> tuple[Real, Re
     return np.log(total[:, 0]) - shifted[rows, labels], gradient
 
 
+def sigmoid(x: Real) -> Real:
+    """``1 / (1 + exp(-x))``; as a tangent, which never overflows."""
+    half: Real = 0.5 * np.tanh(0.5 * x)
+    return 0.5 + half
+
+
+def binary_cross_entropy(scores: Real, labels: Labels, margin: float) -> tuple[Real, Real]:
+    """``-log`` of the share that each ``sigmoid(score)`` gives the truth; knows no margin."""
+    signs = _signs(scores, labels)
+    return np.logaddexp(0, -signs * scores).sum(axis=1), sigmoid(scores) - (signs > 0)
+
+
+def squared_error(scores: Real, labels: Labels, margin: float) -> tuple[Real, Real]:
+    """Half the squares of ``sigmoid(score)`` less 1 for the label, else 0; knows no margin."""
+    answers = sigmoid(scores)
+    errors = answers - (_signs(scores, labels) > 0)
+    return (errors**2).sum(axis=1) / 2, errors * answers * (1 - answers)
+
+
 LOSSES: dict[FloatLoss, Callable[[Real, Labels, float], tuple[Real, Real]]] = {
     FloatLoss.HINGE: hinge,
     FloatLoss.PAIRWISE_HINGE: pairwise_hinge,
     FloatLoss.SQUARED_HINGE: squared_hinge,
     FloatLoss.CROSS_ENTROPY: cross_entropy,
+    FloatLoss.BINARY_CROSS_ENTROPY: binary_cross_entropy,
+    FloatLoss.SQUARED_ERROR: squared_error,
 }

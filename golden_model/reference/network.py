@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden_model.reference.activations import Activation
 from golden_model.reference.blocks import Block, ConvMap, DenseMap, Linear, Shape
 from golden_model.reference.losses import LOSSES, FloatLoss, Labels, Real
 from golden_model.reference.methods import Chained, Direct, Local, Method, MethodName
@@ -50,6 +51,8 @@ class Settings:
         follows.
     method, loss, margin
         How it learns, in the words of the enumerations.
+    activation
+        Of all hidden blocks.
     rate
         Step of Adam (Kingma and Ba, 2015).
     dropout
@@ -66,6 +69,7 @@ class Settings:
     method: MethodName = MethodName.LOCAL
     loss: FloatLoss = FloatLoss.CROSS_ENTROPY
     margin: float = 1.0
+    activation: Activation = Activation.RELU
     rate: float = 1e-3
     dropout: float = 0.0
     classifier_scale: float = 1.0
@@ -250,6 +254,13 @@ def _blocks(settings: Settings, random: np.random.Generator) -> list[Block]:
             if hidden.kernel
             else DenseMap(shape, hidden.units, random)
         )
-        blocks.append(Block(linear, pool=hidden.pool, dropout=settings.dropout))
+        blocks.append(
+            Block(
+                linear,
+                activation=settings.activation,
+                pool=hidden.pool,
+                dropout=settings.dropout,
+            )
+        )
         shape = blocks[-1].output_shape
     return blocks

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from golden_model.reference.activations import ACTIVATIONS, Activation
 from golden_model.reference.blocks import ConvMap
 from golden_model.reference.losses import LOSSES, FloatLoss
 from golden_model.reference.methods import Local, MethodName
@@ -80,10 +81,16 @@ def test_losses_have_the_gradients_they_give(name):
         assert gradient[place] == pytest.approx(slope, abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", FloatLoss)
+UNITS_AND_LOSSES = [
+    *((Activation.RELU, loss) for loss in FloatLoss),
+    *((activation, FloatLoss.BINARY_CROSS_ENTROPY) for activation in Activation),
+]
+
+
+@pytest.mark.parametrize(("activation", "loss"), dict.fromkeys(UNITS_AND_LOSSES))
 @pytest.mark.parametrize("settings", [DENSE, CONV], ids=["dense", "conv"])
-def test_backpropagation_is_the_gradient(settings, loss):
-    made = network(settings, method=MethodName.BACKPROPAGATION, loss=loss)
+def test_backpropagation_is_the_gradient(settings, activation, loss):
+    made = network(settings, method=MethodName.BACKPROPAGATION, activation=activation, loss=loss)
     x, labels = batch(settings)
     chance, last = np.random.default_rng(2), len(made.blocks)
     for parameter, gradient in made.gradients(x, labels).values():
@@ -91,6 +98,28 @@ def test_backpropagation_is_the_gradient(settings, loss):
             lambda: total_loss(made, x, labels, last), parameter, chance
         ):
             assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-5)
+
+
+def test_activations_are_what_their_names_say():
+    x = np.linspace(-200, 200, 4001, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        wanted = {"relu": x * (x > 0), "tanh": np.tanh(x), "sigmoid": 1 / (1 + np.exp(-x))}
+    for name, (activate, _) in ACTIVATIONS.items():
+        assert activate(x.copy()) == pytest.approx(wanted[name], abs=1e-6)
+
+
+def test_losses_of_sigmoids_are_what_their_names_say():
+    scores, labels = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([0, 1])
+    shares = 1 / (1 + np.exp(-scores))
+    truth = np.eye(2)[labels]
+    entropy = -np.log(np.where(truth, shares, 1 - shares)).sum(axis=1)
+    squares = ((shares - truth) ** 2).sum(axis=1) / 2
+    assert LOSSES[FloatLoss.BINARY_CROSS_ENTROPY](scores, labels, 1.0)[0] == pytest.approx(entropy)
+    assert LOSSES[FloatLoss.SQUARED_ERROR](scores, labels, 1.0)[0] == pytest.approx(squares)
+    # Far out nothing overflows.
+    far = np.float32([[-500, 500]])
+    for name in FloatLoss:
+        assert np.isfinite(LOSSES[name](far, labels[:1], 1.0)[0]).all()
 
 
 @pytest.mark.parametrize("regions", [0, 1, 2])
