@@ -17,6 +17,8 @@ from golden_model.files import read_arrays
 
 DPI = 110
 RGB = 3
+LEGEND = 10
+"""Lines that have colours of their own, and a legend."""
 SHOWN = ("local", "backpropagation")
 """Methods whose first weights are shown."""
 
@@ -34,34 +36,43 @@ def final_errors(runs: Sequence[Run]) -> np.ndarray:
 
 def draw_errors(plan: Plan, runs: Sequence[Run], file: Path) -> None:
     """Error against epoch, spread over seeds, and error of each block's own scores."""
-    figure, (epochs, bars, depth) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
     methods = by_method(plan, runs)
-    for place, (method, own) in enumerate(methods.items()):
-        colour = f"C{place}"
+    size = 15, max(4.2, 1 + 0.2 * len(methods))
+    figure, (epochs, bars, depth) = plt.subplots(1, 3, figsize=size, layout="constrained")
+    for (method, own), colour in zip(methods.items(), _colours(len(methods)), strict=True):
         curve = 100 * np.array([[epoch[-1] for epoch in run.errors] for run in own], np.float64)
         epochs.plot(range(1, curve.shape[1] + 1), curve.mean(axis=0), color=colour, label=method)
         last = final_errors(own)
         answer = last[:, -1]
         spread = [[answer.mean() - answer.min()], [answer.max() - answer.mean()]]
-        bars.bar(method, answer.mean(), yerr=spread, color=colour, capsize=4)
+        bars.barh(method, answer.mean(), xerr=spread, color=colour, capsize=4)
         if not np.isnan(last[:, :-1]).any():
             depth.plot(
                 range(1, last.shape[1]), last[:, :-1].mean(axis=0), "o-", color=colour, label=method
             )
     epochs.set(xlabel="epoch", ylabel="test error of the readout, %", title="while learning")
     epochs.set_yscale("log")
-    bars.set(ylabel="test error of the readout, %", title="at the end: mean, least, most")
-    bars.tick_params(axis="x", rotation=30, labelsize=8)
+    # Lying, so that names of any length have room.
+    bars.set(xlabel="test error of the readout, %", title="at the end: mean, least, most")
+    bars.tick_params(axis="y", labelsize=8)
+    bars.invert_yaxis()
     depth.set(xlabel="block", ylabel="test error, %", title="each block's own classifier")
-    depth.xaxis.get_major_locator().set_params(integer=True)
     for axes in (epochs, depth):
-        if axes.lines:
-            axes.legend(fontsize=7)
-        else:  # no method knows errors of single blocks
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if not axes.lines:  # no method knows errors of single blocks
             axes.remove()
+        elif len(axes.lines) <= LEGEND:  # more of them would hide; the bars name them too
+            axes.legend(fontsize=7)
     figure.suptitle(plan.title)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
+
+
+def _colours(count: int) -> list[object]:
+    """Matplotlib's own, or as many as are needed."""
+    if count <= LEGEND:
+        return [f"C{place}" for place in range(count)]
+    return list(plt.get_cmap("turbo")(np.linspace(0, 1, count)))
 
 
 def draw_rows(plan: IntegerPlan, runs: Sequence[Run], file: Path) -> None:
