@@ -23,6 +23,22 @@ AnyLayer = TypeVar("AnyLayer", bound=Readout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What others report of their own way to learn in integers, on the same network.
+
+    Members
+    -------
+    name
+        Theirs.
+    error
+        Of the test set, in percent.
+    """
+
+    name: str
+    error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntegerPlan:
     """Networks on a data set, each from several seeds.
 
@@ -36,6 +52,10 @@ class IntegerPlan:
         Of weights, classifiers and order; passes over the training set.
     layer_by_layer
         Train the lowest layer so long, freeze it, and so on; else all at once.
+    validation
+        So many training samples, held out, stand in for the test set; 0 for the test set itself.
+    published
+        To set beside the result; None if there is nothing.
     """
 
     name: str
@@ -45,6 +65,8 @@ class IntegerPlan:
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     epochs: int = 5
     layer_by_layer: bool = False
+    validation: int = 0
+    published: Published | None = None
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from golden_model.experiments.integers import INTEGER_PLANS, IntegerPlan
+from golden_model.experiments.nitro import NITRO_PLANS
+from golden_model.experiments.rivals import CHOSEN, FEWER, RIVALS, TRIED, Tried, candidates
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError, nearest
 
 IMAGE = (784,)
+DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 ALL = tuple(MethodName)
 LOCAL = (MethodName.LOCAL, MethodName.SIGN_CONCORDANT, MethodName.TRAINED_LOCAL)
 """Methods that can train one layer after the other."""
@@ -26,6 +29,8 @@ class Plan:
         What :func:`golden_model.data.load_data` calls it.
     settings
         The network; method and seed are put in by each run.
+    own
+        Settings of methods that do not share the others'.
     methods, seeds
         What is run.
     epochs, batch
@@ -47,6 +52,7 @@ class Plan:
     title: str
     data: str
     settings: Settings
+    own: dict[MethodName, Settings] = field(default_factory=dict)
     methods: tuple[MethodName, ...] = ALL
     seeds: tuple[int, ...] = (1, 2, 3)
     epochs: int = 10
@@ -68,14 +74,20 @@ class Plan:
         """How often `epochs` are run."""
         return len(self.settings.hidden) + 1 if self.layer_by_layer else 1
 
+    @property
+    def untuned(self) -> tuple[MethodName, ...]:
+        """Rivals that share local errors' units, loss and rate, which are not their authors'."""
+        return tuple(name for name in self.methods if name in RIVALS and name not in self.own)
+
     def settings_of(self, row: str, seed: int) -> Settings:
         """What is trained in one run."""
-        return replace(self.settings, method=MethodName(row), seed=seed)
+        method = MethodName(row)
+        return replace(self.own.get(method, self.settings), method=method, seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Plan):
-    """Settings of one method, compared on images held out.
+    """Settings compared on images held out: of one method, or of several.
 
     Members
     -------
@@ -97,38 +109,68 @@ class Choice(Plan):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """Plans that differ in data and in training all at once or layer by layer."""
+    """Plans that differ in data and in training all at once or layer by layer.
+
+    Settings of each method are chosen among those `tried`.
+    """
 
     name: str
     shape: tuple[int, ...]
     epochs: int
+    tried: tuple[Tried, ...] = TRIED
     batch: int = 50
-    data: dict[str, str] = field(
-        default_factory=lambda: {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-    )
 
     def plans(self) -> list[Plan]:
         hidden = tuple(Hidden(units=units) for units in self.shape)
+        network = Settings(inputs=IMAGE, hidden=hidden)
         shape = "-".join(map(str, (*IMAGE, *self.shape, 10)))
-        plans = []
-        for data, title in self.data.items():
+        plans: list[Plan] = []
+        for data, title in DATA.items():
+            name = f"{data.split('_')[0]}-{self.name}"
             together = Plan(
-                name=f"{data.split('_')[0]}-{self.name}",
+                name=name,
                 title=f"{title}, {shape}, all layers at once",
                 data=data,
-                settings=Settings(inputs=IMAGE, hidden=hidden),
+                settings=network,
+                methods=tuple(m for m in ALL if name not in CHOSEN or m not in RIVALS),
                 epochs=self.epochs,
                 batch=self.batch,
             )
             apart = replace(
                 together,
-                name=f"{together.name}-layerwise",
+                name=f"{name}-layerwise",
                 title=f"{title}, {shape}, layer by layer",
                 methods=LOCAL,
                 layer_by_layer=True,
             )
             plans += [together, apart]
+            if name in CHOSEN:
+                plans += self._tuned(together, f"{title}, {shape}")
         return plans
+
+    def _tuned(self, plan: Plan, title: str) -> list[Plan]:
+        """Methods with units, loss and rate of their own, and how these were chosen."""
+        tried = candidates(plan.settings, self.tried)
+        own = {settings.method: settings for settings in map(tried.__getitem__, CHOSEN[plan.name])}
+        choice = Choice(
+            name=f"{plan.name}-choice",
+            title=f"{title}: units and rates of each method, on 10000 images held out",
+            data=plan.data,
+            settings=plan.settings,
+            candidates=tried,
+            seeds=(1,),
+            epochs=plan.epochs,
+            batch=plan.batch,
+            validation=10000,
+        )
+        tuned = replace(
+            plan,
+            name=f"{plan.name}-tuned",
+            title=f"{title}, each method with units and a rate of its own",
+            own=own,
+            methods=tuple(method for method in ALL if method in own),
+        )
+        return [choice, tuned]
 
 
 def _convolutions(inputs: tuple[int, ...], *sizes: tuple[int, int, int]) -> Settings:
@@ -241,13 +283,14 @@ _CONVOLUTIONS = (
 )
 _FAMILIES = (
     _Family(name="narrow", shape=(100, 50), epochs=10),
-    _Family(name="wide", shape=(256, 256), epochs=10),
+    _Family(name="wide", shape=(256, 256), epochs=10, tried=FEWER),
     _Family(name="deep", shape=(500, 500, 500), epochs=4, batch=100),
 )
 PLANS: dict[str, Plan | IntegerPlan] = {
     **{plan.name: plan for family in _FAMILIES for plan in family.plans()},
     **{plan.name: plan for plan in _CONVOLUTIONS},
     **INTEGER_PLANS,
+    **NITRO_PLANS,
 }
 """By name, in the order of the report."""
 

@@ -28,8 +28,10 @@ HEAD = """# What local errors reach
 Written by `python -m golden_model.experiments report` from the files in [results](results); each
 section names the command that makes its figures. Errors are shares of the test set that is answered
 wrongly, in percent: mean over seeds, in brackets the least and the most. Nothing was chosen by
-looking at the test set; in a table of methods, settings are the same for all of them.
+looking at the test set. In a table of methods, settings are the same for all of them, unless each
+has units and a rate of its own.
 """
+UNTUNED = "\u2020"
 Found = Sequence[tuple[Plan | IntegerPlan, Sequence[Run]]]
 """Plans that have results."""
 STEPS = (
@@ -72,31 +74,47 @@ def _means(plan: Plan | IntegerPlan, runs: Sequence[Run]) -> dict[str, float]:
 
 def _overview(found: Found) -> Iterator[str]:
     """The readout's mean error by every method, a row for each plan that compares methods."""
-    compared = {
-        plan.title: _means(plan, runs)
+    compared = [
+        (plan, _means(plan, runs))
         for plan, runs in found
         if isinstance(plan, Plan) and not plan.validation and len(plan.methods) > 1
-    }
+    ]
     if not compared:
         return
     yield "## All methods\n"
     yield "Mean test error of the readout, in percent.\n"
     yield f"| network | {' | '.join(ALL)} |"
     yield "|---" + "|---:" * len(ALL) + "|"
-    for title, means in compared.items():
-        cells = (f"{means[method]:.2f}" if method in means else "-" for method in ALL)
-        yield f"| {title} | {' | '.join(cells)} |"
+    for plan, means in compared:
+        cells = (_cell(plan, method, means) for method in ALL)
+        yield f"| {plan.title} | {' | '.join(cells)} |"
     yield ""
-    whole = {title: means for title, means in compared.items() if len(means) == len(ALL)}
-    if not whole:
-        return
+    if any(plan.untuned for plan, _ in compared):
+        yield f"{UNTUNED} untuned: shares local errors' units, loss and rate, not its authors'.\n"
+    whole = [(plan, means) for plan, means in compared if STEPS[0] in means]
+    if whole:
+        yield from _steps(whole)
+
+
+def _steps(compared: Sequence[tuple[Plan, dict[str, float]]]) -> Iterator[str]:
+    """A row for each plan, of steps between methods that it has."""
     yield "By how many points each step is worse than the one before it:\n"
     yield f"| network | {' | '.join(f'{b} after {a}' for a, b in pairwise(STEPS))} |"
     yield "|---" + "|---:" * (len(STEPS) - 1) + "|"
-    for title, means in whole.items():
-        cells = (f"{means[b] - means[a]:.2f}" for a, b in pairwise(STEPS))
-        yield f"| {title} | {' | '.join(cells)} |"
+    for plan, means in compared:
+        steps = (
+            _cell(plan, b, {b: means[b] - means[a]} if {a, b} <= means.keys() else {})
+            for a, b in pairwise(STEPS)
+        )
+        yield f"| {plan.title} | {' | '.join(steps)} |"
     yield ""
+
+
+def _cell(plan: Plan, method: MethodName, points: dict[str, float]) -> str:
+    """What is known of a method, and whether it is untuned."""
+    if method not in points:
+        return "-"
+    return f"{points[method]:.2f}{UNTUNED * (method in plan.untuned)}"
 
 
 def _prices(found: Found) -> Iterator[str]:
@@ -146,9 +164,10 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
     yield f"## {plan.title}\n"
     yield (
         f"`python -m golden_model.experiments {plan.name}`: {plan.epochs} epochs{_each(plan)},"
-        f" batches of {plan.batch}, {_step(plan, runs[0])}, loss {runs[0].settings['loss']},"
+        f" batches of {plan.batch}, {_step(plan, runs[0])},{_loss(runs)}"
         f"{_classifiers(plan)}{_images(plan)} seeds {', '.join(map(str, plan.seeds))}.\n"
     )
+    yield from _own(plan)
     blocks = len(plan.settings.hidden)
     own = "".join(f" | block {n + 1}'s own" for n in range(blocks))
     yield f"| method | runs | readout{own} |"
@@ -165,13 +184,36 @@ def _section(plan: Plan | IntegerPlan, runs: Sequence[Run], folder: Path) -> Ite
         yield f"![First weights and tuning]({folder.name}/{units.name})\n"
 
 
+def _own(plan: Plan) -> Iterator[str]:
+    """What methods do not share; or that rivals do."""
+    if plan.own:
+        yield "Of its candidates above each method has the best:\n"
+        yield "| method | units | loss | rate |"
+        yield "|---|---|---|---:|"
+        for method in plan.methods:
+            own = plan.own[method]
+            yield f"| {method} | {own.activation} | {own.loss} | {own.rate} |"
+        yield ""
+    elif plan.untuned and not isinstance(plan, Choice):
+        yield (
+            f"Untuned, with local errors' units, loss and rate: {', '.join(plan.untuned)}. Their"
+            " authors have other units, which matter most for DRTP.\n"
+        )
+
+
+def _loss(runs: Sequence[Run]) -> str:
+    """The loss, if all have the same."""
+    losses = {run.settings["loss"] for run in runs}
+    return f" loss {losses.pop()}," if len(losses) == 1 else ""
+
+
 def _each(plan: Plan | IntegerPlan) -> str:
     return " for each layer" if plan.layer_by_layer else ""
 
 
 def _step(plan: Plan, run: Run) -> str:
     end = f"down to a {1 / plan.decay:.0f}th of it"
-    if isinstance(plan, Choice):
+    if isinstance(plan, Choice) or plan.own:
         return f"Adam, its rate going {end}"
     return f"Adam from {run.settings['rate']} {end}, dropout {run.settings['dropout']}"
 
@@ -206,9 +248,25 @@ def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> It
         errors = final_errors(found)
         layers = ", ".join(f"{error:.2f}" for error in errors.mean(axis=0))
         yield f"| {method} | {len(found)} | {_spread(errors[:, -1])} | {layers} |"
+    yield from _beside(plan, runs)
     picture = folder / f"{plan.name}.png"
     draw_rows(plan, runs, picture)
     yield f"\n![{plan.title}]({folder.name}/{picture.name})\n"
+
+
+def _beside(plan: IntegerPlan, runs: Sequence[Run]) -> Iterator[str]:
+    """What others report of the same network, and how far this is from it."""
+    if plan.published is None:
+        return
+    mean = final_errors(runs)[:, -1].mean()
+    less = plan.published.error - mean
+    network = plan.network_of(plan.rows[0], plan.seeds[0])
+    weights = sum(layer.weight_count for layer in infer_formats(network).layers)
+    yield (
+        f"\n{plan.published.name} reports an error of {plan.published.error:.2f} with this shape,"
+        f" here of {weights:,} weights and biases: the mean of {mean:.2f} is {abs(less):.2f} points"
+        f" {'less' if less > 0 else 'more'}. Epochs, batches and number formats are not the same."
+    )
 
 
 def _spread(percent: np.ndarray) -> str:

@@ -48,11 +48,17 @@ class Run:
 
 def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
     """The plan's data; :class:`SpecError` if it is not there."""
+    data = load_data(plan.data, _shaped(plan), directory)
+    return held_out(data, plan.validation) if plan.validation else data
+
+
+def _shaped(plan: Plan | IntegerPlan) -> Network:
+    """A network with the plan's inputs and classes."""
     if isinstance(plan, IntegerPlan):
-        return load_data(plan.data, plan.network_of(plan.rows[0], 1), directory)
+        return plan.network_of(plan.rows[0], 1)
     settings = plan.settings
     shape = settings.inputs
-    shaped = Network(
+    return Network(
         name=plan.name,
         inputs=math.prod(shape),
         image=(shape[0], shape[1], shape[2]) if len(shape) == IMAGE_DIMENSIONS else None,
@@ -60,8 +66,6 @@ def data_for(plan: Plan | IntegerPlan, directory: Path | None) -> Dataset:
         layers=(Dense(units=1),),
         on_off=plan.on_off,
     )
-    data = load_data(plan.data, shaped, directory)
-    return held_out(data, plan.validation) if plan.validation else data
 
 
 def missing(plan: Plan | IntegerPlan, folder: Path) -> list[tuple[str, int]]:

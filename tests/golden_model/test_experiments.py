@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +12,19 @@ from click.testing import CliRunner
 
 from golden_model.data import Dataset
 from golden_model.experiments import __main__ as command
-from golden_model.experiments import plans, runs
-from golden_model.experiments.integers import TWIN, IntegerPlan
+from golden_model.experiments import nitro, plans, runs
+from golden_model.experiments.integers import TWIN, IntegerPlan, Published
 from golden_model.experiments.plans import PLANS, Choice, Plan, find_plan
+from golden_model.experiments.rivals import CHOSEN
+from golden_model.reference.activations import Activation
+from golden_model.reference.losses import FloatLoss
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
 
+KEPT = Path(__file__).parents[2] / "docs" / "results"
 SETTINGS = Settings(inputs=(16,), classes=3, hidden=(Hidden(units=30), Hidden(units=6)), rate=0.01)
 TINY = Plan(
     name="tiny",
@@ -109,10 +115,9 @@ def test_damaged_pictures_are_named(tmp_path: Path) -> None:
 
 def test_all_results_that_are_kept_are_whole() -> None:
     """So that none of them is made anew by chance."""
-    folder = Path(__file__).parents[2] / "docs" / "results"
     for plan in PLANS.values():
-        kept = sum(file.suffix == ".json" for file in (folder / plan.name).glob("*"))
-        assert len(runs.results(plan, folder)) == kept
+        kept = sum(file.suffix == ".json" for file in (KEPT / plan.name).glob("*"))
+        assert len(runs.results(plan, KEPT)) == kept
 
 
 def test_backpropagation_has_no_scores_of_blocks(tmp_path: Path, data: Dataset) -> None:
@@ -150,7 +155,7 @@ def test_tuning_counts_the_classes_that_a_unit_answers_to(data: Dataset) -> None
 def test_every_plan_has_three_seeds_and_a_name() -> None:
     for name, plan in PLANS.items():
         assert plan.name == name
-        assert len(plan.seeds) >= 3 or isinstance(plan, Choice)
+        assert len(plan.seeds) >= 3 or plan.validation
     with pytest.raises(SpecError, match=r"mnist-narow.*Did you mean 'mnist-narrow'"):
         find_plan("mnist-narow")
 
@@ -310,3 +315,130 @@ def test_the_price_of_locality_is_the_difference_of_two_plans(
     monkeypatch.setattr(report, "PLANS", {plan.name: plan for plan in (local, price)})
     report.write_report(tmp_path, tmp_path / "page.md")
     assert "| digits | 2,410 | 5.00 | 3.00 | 2.00 |" in (tmp_path / "page.md").read_text()
+
+
+def best(choice: Plan | IntegerPlan, rows: list[str]) -> str:
+    """The row with the least mean error on the images held out, of those that were run."""
+    errors: dict[str, list[float]] = {row: [] for row in rows}
+    for run in runs.results(choice, KEPT):
+        if run.method in errors:
+            errors[run.method].append(run.errors[-1][-1] or 0.0)
+    return min(rows, key=lambda row: np.mean(errors[row]))
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_each_method_has_its_best_candidate(name: str) -> None:
+    choice, tuned = find_plan(f"{name}-choice"), find_plan(f"{name}-tuned")
+    assert isinstance(choice, Choice)
+    assert isinstance(tuned, Plan)
+    for method in tuned.methods:
+        rows = [row for row, own in choice.candidates.items() if own.method == method]
+        assert tuned.settings_of(method, 1) == choice.settings_of(best(choice, rows), 1)
+    assert not tuned.untuned
+
+
+def test_the_deeper_network_has_its_best_candidate() -> None:
+    choice = find_plan("fashion-integers-deeper-choice")
+    assert best(choice, list(choice.rows)) == nitro.CHOSEN
+    found = find_plan("fashion-integers-deeper")
+    assert isinstance(found, IntegerPlan)
+    assert list(found.networks.values()) == [nitro.CANDIDATES[nitro.CHOSEN]]
+
+
+def test_results_that_are_kept_are_of_their_plan_s_settings() -> None:
+    """A changed plan is run anew; older results are of ReLU, and do not say so."""
+    for plan in PLANS.values():
+        if isinstance(plan, IntegerPlan):
+            continue
+        for run in runs.results(plan, KEPT):
+            wanted = plan.settings_of(run.method, run.seed)
+            kept = {"activation": Activation.RELU, **run.settings}
+            for key in ("method", "seed", "loss", "activation", "rate", "dropout"):
+                assert kept[key] == getattr(wanted, key), (plan.name, run.method, key)
+
+
+@pytest.mark.parametrize("name", ["mnist-deep", "mnist-narrow-choice"])
+def test_names_beside_bars_do_not_overlap(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments import plots  # noqa: PLC0415
+
+    plan = find_plan(name)
+    assert isinstance(plan, Plan)
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots.plt, "close", drawn.append)
+    plots.draw_errors(plan, runs.results(plan, KEPT), tmp_path / "errors.png")
+    monkeypatch.undo()
+    bars = drawn[0].axes[1]
+    names = [*bars.get_xticklabels(), *bars.get_yticklabels()]
+    boxes = [text.get_window_extent() for text in names if text.get_text() in plan.rows]
+    plots.plt.close(drawn[0])
+    assert len(boxes) == len(plan.rows)
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_methods_with_settings_of_their_own_are_run_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(
+        SETTINGS, activation=Activation.TANH, loss=FloatLoss.BINARY_CROSS_ENTROPY, rate=0.02
+    )
+    methods = (MethodName.LOCAL, MethodName.DRTP)
+    shared = replace(TINY, methods=methods, seeds=(1,))
+    tuned = replace(
+        shared, name="tiny-tuned", title="Tuned", own={methods[0]: SETTINGS, methods[1]: own}
+    )
+    data = runs.data_for(shared, None)
+    for plan in (shared, tuned):
+        for method in methods:
+            runs.run(plan, method, 1, data, tmp_path, lambda _: None)
+    found = {run.method: run.settings for run in runs.results(tuned, tmp_path)}
+    assert (found["drtp"]["activation"], found["drtp"]["rate"]) == ("tanh", 0.02)
+    assert (found["local"]["activation"], found["local"]["rate"]) == ("relu", 0.01)
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments import report  # noqa: PLC0415
+
+    monkeypatch.setattr(report, "PLANS", {plan.name: plan for plan in (shared, tuned)})
+    report.write_report(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert "| drtp | tanh | binary-cross-entropy | 0.02 |" in page
+    overview = {line.split(" | ")[0]: line for line in page.split("\n## Tiny")[0].splitlines()}
+    assert report.UNTUNED in overview["| Tiny"]
+    assert report.UNTUNED not in overview["| Tuned"]
+    assert "Untuned, with local errors' units, loss and rate: drtp." in page
+
+
+def test_integers_stand_beside_what_others_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = IntegerPlan(
+        name="digits-beside",
+        title="Beside",
+        data="digits",
+        networks={"digits": load_network("digits")},
+        seeds=(1, 2),
+        published=Published(name="Others", error=5.5),
+    )
+    for seed, error in ((1, 0.04), (2, 0.06)):
+        file = runs.result_file(plan, "digits", seed, tmp_path)
+        file.parent.mkdir(exist_ok=True)
+        run = {"plan": plan.name, "method": "digits", "seed": seed, "settings": {}}
+        file.write_text(json.dumps({**run, "errors": [[None, error]]}))
+    pytest.importorskip("matplotlib")
+    from golden_model.experiments import report  # noqa: PLC0415
+
+    monkeypatch.setattr(report, "PLANS", {plan.name: plan})
+    report.write_report(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert "Others reports an error of 5.50" in page
+    assert "of 2,410 weights and biases: the mean of 5.00 is 0.50 points less." in page
+
+
+def test_integers_may_be_chosen_on_images_held_out_too() -> None:
+    network = replace(load_network("digits"), inputs=16)
+    plan = IntegerPlan(name="tiny", title="Tiny", data="random", networks={"digits": network})
+    whole = runs.data_for(plan, None)
+    data = runs.data_for(replace(plan, validation=300), None)
+    assert np.array_equal(data.x_test, whole.x_train[-300:])
+    assert len(data.x_train) == len(whole.x_train) - 300
