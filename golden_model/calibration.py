@@ -8,8 +8,6 @@ Measured on some training samples, layer by layer from the lowest, each rounded 
 - a first update moves the sums of all samples by a quarter of what they differ by from sample to
   sample, by a half above the first layer. Where samples have much in common, what one of them
   teaches moves the sums of all others the same way, far more than it moves the weights.
-
-The shares were chosen on other tables than those of ``python -m bench tables``.
 """
 
 import math

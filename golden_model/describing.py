@@ -1,7 +1,7 @@
 """A first description of a network for data that nobody has seen: its choices, and their reasons.
 
-The choices are one plateau on tables of sensors, sounds and measurements, others than those of
-``python -m bench tables``: twice or half of any of them changes the mean over all by half a point.
+The choices are a plateau, on the tables of ``python -m bench tables`` and on fourteen others: twice
+or half of any of them changes the mean over either by some half a point.
 """
 
 import math
