@@ -15,6 +15,7 @@ from golden_model.spec.control import Register
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.learner import Learner
 from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.toml import load_network
 from golden_model.training import Reached, shuffled, train
 from golden_model.weight_file import read_checkpoint, save_weights
 from sim.golden_chip import GoldenChip
@@ -75,6 +76,16 @@ def test_a_schedule_counts_epochs_and_stays_at_its_last_entry() -> None:
     rates = Rates.of(Learning(rate_schedule=(1, 0, 3)), 50, epoch=10)
     assert [rates.at(n) for n in (0, 9, 10, 19, 20, 49)] == [1, 1, 0, 0, 3, 3]
     assert Rates.of(Learning(), 50, epoch=10).at(49) == 0
+
+
+@pytest.mark.parametrize("name", ["mnist-deep", "fashion-deep"])
+def test_twenty_epochs_of_these_networks_are_what_they_were(name: str) -> None:
+    """Their results were made by this schedule, whose epochs their shares take over."""
+    schedule = (1, *[0] * 9, *[1] * 4, 2, 2, 3, 3, 4, 4)
+    before = Rates.of(Learning(rate_schedule=schedule), 20 * 60000, epoch=60000)
+    now = Rates.of(load_network(name).learning, 20 * 60000, epoch=60000)
+    at = [60000 * epoch + sample for epoch in range(20) for sample in (0, 59999)]
+    assert [now.at(sample) for sample in at] == [before.at(sample) for sample in at]
 
 
 @pytest.mark.parametrize("learning", [SHARES, Learning(rate_schedule=(1, 2))])
