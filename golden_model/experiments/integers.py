@@ -11,7 +11,7 @@ from golden_model.data import Dataset
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Conv, Dense, Loss, Network, Readout, Rounding
+from golden_model.spec.network import Coding, Conv, Dense, Loss, Network, Readout, Rounding
 from golden_model.spec.toml import load_network
 from golden_model.training import train
 
@@ -184,6 +184,29 @@ def _deep_ablation() -> IntegerPlan:
     )
 
 
+def _fashion_pixels() -> IntegerPlan:
+    """fashion-deep without its two channels, wider in their stead, or as coarse as mnist-deep."""
+    network = load_network("fashion-deep")
+    first, second = network.layers
+    assert isinstance(first, Dense)
+    first = replace(first, activation_shift=None)
+    pixels = replace(
+        network, coding=Coding.UNSIGNED, inputs=network.features, layers=(first, second)
+    )
+    wider = replace(pixels, layers=(replace(first, units=200), second))
+    return IntegerPlan(
+        name="fashion-pixels",
+        title="Fashion-MNIST, 784-100-50, pixels as they are: as many weights, 13 fractional bits",
+        data="fashion_mnist",
+        networks={
+            "fashion-deep, pixels as they are": pixels,
+            "784-200-50, as many weights as fashion-deep": wider,
+            "mnist-deep, 13 fractional bits": load_network("mnist-deep"),
+        },
+        epochs=20,
+    )
+
+
 def _conv_ablation() -> IntegerPlan:
     """cifar10-conv without one of the things that helped it."""
     network = load_network("cifar10-conv")
@@ -244,16 +267,14 @@ INTEGER_PLANS: dict[str, IntegerPlan] = {
             epochs=20,
         ),
         _deep_ablation(),
-        IntegerPlan(
-            name="fashion-integers-deep",
-            title="Fashion-MNIST, 784-100-50: 15 fractional bits and 13",
-            data="fashion_mnist",
-            networks={
-                "fashion-deep": load_network("fashion-deep"),
-                "mnist-deep": load_network("mnist-deep"),
-            },
+        _as_described(
+            "fashion-integers-deep",
+            "Fashion-MNIST, 784-100-50, two channels a pixel: the network file as it stands",
+            "fashion_mnist",
+            "fashion-deep",
             epochs=20,
         ),
+        _fashion_pixels(),
         _pairs("mnist", "MNIST"),
         _pairs("fashion_mnist", "Fashion-MNIST"),
         IntegerPlan(

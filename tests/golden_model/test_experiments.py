@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from golden_model.data import Dataset
 from golden_model.experiments import __main__ as command
 from golden_model.experiments import nitro, plans, runs
-from golden_model.experiments.integers import TWIN, IntegerPlan, Published
+from golden_model.experiments.integers import INTEGER_PLANS, TWIN, IntegerPlan, Published
 from golden_model.experiments.plans import PLANS, Choice, Plan, find_plan
 from golden_model.experiments.rivals import CHOSEN
 from golden_model.reference.activations import Activation
@@ -229,6 +229,13 @@ def test_an_integer_plan_may_go_layer_by_layer(tmp_path: Path) -> None:
     errors = runs.run(plan, "16-32", 1, data, tmp_path, lambda _: None).errors
     assert len(errors) == plan.stages * plan.epochs == 4
     assert errors[1][0] == errors[2][0] == errors[3][0] != errors[0][0]
+
+
+@pytest.mark.parametrize("plan", INTEGER_PLANS.values(), ids=INTEGER_PLANS)
+def test_all_rows_of_a_plan_take_the_same_inputs(plan: IntegerPlan) -> None:
+    """Its data are loaded once, as the first of them wants them."""
+    taken = {(n.inputs, n.image, n.coding, n.on_off) for n in plan.networks.values()}
+    assert len(taken) == 1
 
 
 def test_coarser_weights_differ_in_their_rounding_only() -> None:
