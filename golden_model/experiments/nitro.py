@@ -1,13 +1,13 @@
 """The network on which NITRO-D, integers that learn locally too, reports Fashion-MNIST.
 
-Its shape is 784-200-100-50-10; all but units, margins and shifts of the hidden layers is
-fashion-deep's.
+Its shape is 784-200-100-50-10, its inputs pixels as they are; all but units, margins and shifts of
+the hidden layers is else fashion-deep's.
 """
 
 from dataclasses import replace
 
 from golden_model.experiments.integers import IntegerPlan, Published
-from golden_model.spec.network import Dense, Network
+from golden_model.spec.network import Coding, Dense, Network
 from golden_model.spec.toml import load_network
 
 UNITS = (200, 100, 50)
@@ -30,7 +30,9 @@ def _network(
         )
         for units, margin, rate, activation in zip(UNITS, margins, rates, activations, strict=True)
     )
-    return replace(described, name="fashion-200-100-50", layers=layers)
+    return replace(
+        described, name="fashion-200-100-50", inputs=784, coding=Coding.UNSIGNED, layers=layers
+    )
 
 
 CANDIDATES = {
