@@ -121,7 +121,7 @@ def _train(
     reports: list[EpochReport] = []
     tell = teller(functools.partial(click.echo, err=True))
     with progress_bar() as progress:
-        progress.console.print(_heading(engine, data))
+        progress.console.print(_heading(engine, data), markup=False)
         bar = progress.add_task("training", total=total)
         run = train(
             engine,

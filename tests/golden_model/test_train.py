@@ -426,3 +426,17 @@ def test_weights_and_results_are_two_files(tmp_path):
     assert result.exit_code == 2
     assert "weights and results are two files" in result.output
     assert not file.exists()
+
+
+def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in brackets is no style of the terminal's."""
+    monkeypatch.chdir(tmp_path)
+    file = Path("of [red][/b].csv")
+    file.parent.mkdir()
+    file.write_text("a,b,c,d,y\n" + "".join(f"{n},2,3,4,{n % 10}\n" for n in range(30)))
+    Path("small.toml").write_text(
+        'name = "small"\ninputs = 4\nclasses = 10\n[[layers]]\nunits = 2\n[readout]\n'
+    )
+    result = command("--network", "small.toml", "--data", file, "--epochs", "1")
+    assert result.exit_code == 0, result.output
+    assert f"on {file}: " in result.output
