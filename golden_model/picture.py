@@ -1,7 +1,7 @@
 """Pictures of what a network gets right and wrong; they need matplotlib."""
 
 import io
-from pathlib import Path
+import warnings
 
 import matplotlib
 
@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from golden_model.outcome import Outcome
 from golden_model.prequential import Record
@@ -16,10 +17,15 @@ from golden_model.prequential import Record
 DPI = 110
 WRITTEN = 20
 """With more classes, names and counts would overlap."""
+LONGEST = 20
+"""Characters of a name; longer ones would leave the matrix no room."""
+PLAIN = matplotlib.rc_context({"text.parse_math": False})
+"""Names are anybody's: a dollar begins no formula."""
 
 
-def draw(found: Outcome, title: str, file: Path) -> None:
-    """The confusion matrix by shares of each class, with counts, and the accuracy of each class."""
+@PLAIN
+def draw(found: Outcome, title: str) -> bytes:
+    """A .png of the confusion matrix by shares of each class, with counts, and each accuracy."""
     classes = len(found.names)
     side = min(12.0, 3.5 + 0.42 * classes)
     figure, (matrix, bars) = plt.subplots(
@@ -33,17 +39,18 @@ def draw(found: Outcome, title: str, file: Path) -> None:
     bars.set(xlabel=f"answered rightly, %\nof all: {found.accuracy:.1%}, the line", xlim=(0, 100))
     matrix.set(xlabel="answer", ylabel="label")
     if classes <= WRITTEN:
-        matrix.set_xticks(range(classes), found.names, rotation=45, ha="right")
-        matrix.set_yticks(range(classes), found.names)
+        names = [_shortened(name) for name in found.names]
+        matrix.set_xticks(range(classes), names, rotation=45, ha="right")
+        matrix.set_yticks(range(classes), names)
         for row, column in np.argwhere(found.confusion).tolist():
             dark = shares[row, column] > 0.5
             count = str(found.confusion[row, column])
             matrix.text(column, row, count, ha="center", va="center", color="w" if dark else "k")
     figure.suptitle(title)
-    figure.savefig(file, dpi=DPI)
-    plt.close(figure)
+    return _png(figure)
 
 
+@PLAIN
 def draw_stream(record: Record, window: int, title: str) -> bytes:
     """A .png of the accuracy at each sample of a stream: of the last `window`, and since its start.
 
@@ -59,10 +66,21 @@ def draw_stream(record: Record, window: int, title: str) -> bytes:
     ):
         axes.plot(numbers, 100 * curve, label=name, **style)
     axes.set(xlabel="sample", ylabel="answered rightly, %", ylim=(0, 100))
-    axes.set_title(title, parse_math=False)
+    axes.set_title(title)
     axes.set_xlim(1, max(2, len(numbers)))
     axes.legend(loc="best")
+    return _png(figure)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI)
+    with warnings.catch_warnings():
+        # Where no font has a sign there is a box in its place.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(content, format="png", dpi=DPI)
     plt.close(figure)
     return content.getvalue()

@@ -120,7 +120,7 @@ def _write(found: Outcome, network: Network, samples: Questions, out: Path) -> N
         # Imported here because matplotlib is optional, and takes a second.
         from golden_model.picture import draw  # noqa: PLC0415
 
-        draw(found, f"{network.name}: {samples.name}", out / FILES[2])
+        replace_file(out / FILES[2], draw(found, f"{network.name}: {samples.name}"))
     click.echo(out)
 
 

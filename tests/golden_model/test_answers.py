@@ -16,6 +16,7 @@ from golden_model.answers import Answers, as_csv
 from golden_model.data import Questions, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.outcome import outcome, show
+from golden_model.picture import draw
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.toml import load_network
@@ -247,6 +248,18 @@ def test_a_report_is_told_and_written() -> None:
         scores = [int(row[f"score of {mistake[key]}"]) for key in ("answer", "label")]
         assert scores[0] - scores[1] == mistake["margin"]
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_any_text_may_be_a_name_in_a_picture() -> None:
+    """A dollar, which begins a formula elsewhere, signs that fonts lack, a whole story."""
+    names = ("<$10_$", "\U00013000", 200 * "no end ")
+    scores = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]])
+    given = Answers(predicted=scores.argmax(axis=1), scores=scores)
+    samples = Questions(
+        name="$\\frac$", x=np.zeros((3, 1), np.uint8), y=np.arange(3, dtype=np.uint8), labels=names
+    )
+    drawn = draw(outcome(given, samples), "of $\\frac$")
+    assert drawn.startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("plants")
