@@ -62,7 +62,7 @@ def _calibrate(
             rule = "the description of a known network is not changed"
             raise SpecError(f"network {name!r}", rule, "Name a file by --out")
         out = Path(name)
-    check_writable(out)
+    check_writable(out, data_name)
     data = load_data(data_name or natural_data(network), network, data_dir, label)
     layers = len(network.layers) + (network.readout is not None)
     text = network_text(name)

@@ -128,11 +128,21 @@ def _announced(path: Path, file: IO[bytes], member: str = "it") -> int:
     return math.prod(shape) * int(dtype.itemsize)
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *read: str | Path | None) -> None:
     """Raise :class:`SpecError` if :func:`replace_file` could not write there; changes nothing.
 
     Better before an hour of work than after it. A disk may still fill up meanwhile.
+
+    Parameters
+    ----------
+    read
+        What the same command reads, and `path` must not be, lest a user's data are gone. Known
+        sets and networks, whose names have no suffix, are no files.
     """
+    for name in read:
+        if name and Path(name).suffix and path.is_file() and _same(path, Path(name)):
+            rule = "it is what is read, and would be lost"
+            raise SpecError(f"file {str(path)!r}", rule, "Name another to write to")
     try:
         _destination(path)
     except OSError as error:
@@ -181,6 +191,10 @@ def _destination(path: Path) -> Path:
         # What is read-only is meant to stay, though its directory would let it be replaced.
         _allowed(path, os.W_OK)
     return path
+
+
+def _same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
 
 
 def _allowed(path: Path, access: int) -> None:

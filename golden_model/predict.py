@@ -37,7 +37,7 @@ def main(
     """
     try:
         if out:
-            check_writable(out)
+            check_writable(out, name, weights, data_name)
         engine, network = trained(name, seed, weights)
         samples = load_questions(data_name, network, data_dir, label)
         with progress_bar() as progress:

@@ -92,9 +92,10 @@ def _train(
     **words: Any,
 ) -> None:
     online = Online.asked(words, save, json_file)
-    for path in (save, json_file):
-        if path:
-            check_writable(path)
+    if save:
+        check_writable(save, name, data_name)
+    if json_file:
+        check_writable(json_file, name, data_name, load)
     if save and json_file and save.resolve() == json_file.resolve():
         rule = "weights and results are two files"
         raise SpecError(f"--save and --json {str(save)!r}", rule, "Name another for one of them")

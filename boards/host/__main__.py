@@ -176,7 +176,7 @@ def train(
         )
         work = functools.partial(_epochs, board, data, training, total, save)
     if save:
-        check_writable(save)
+        check_writable(save, name)
     if reset:
         board.reset()
     if saved:
@@ -247,7 +247,7 @@ def predict(
 ) -> None:
     """Have the chip answer samples, with or without labels: golden_model.predict's table."""
     if out:
-        check_writable(out)
+        check_writable(out, load, data_name)
     saved = read_checkpoint(load, board.formats) if load else None
     network = _network(board, saved)
     samples = load_questions(data_name or natural_data(network), network, data_dir, label)

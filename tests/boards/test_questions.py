@@ -100,6 +100,19 @@ def test_what_is_wrong_is_found_before_the_chip_changes(port, name, options):
     assert Opcode.WRITE_WEIGHTS not in port.requests
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("train", "--save"), ("predict", "--load", "w.npz", "--out")],
+    ids=lambda words: words[0],
+)
+def test_the_data_are_not_overwritten(port, words):
+    before = Path("plants.csv").read_text()
+    result = on_board(*words, "plants.csv")
+    assert result.exit_code == 2
+    assert "it is what is read, and would be lost" in result.output
+    assert Path("plants.csv").read_text() == before
+
+
 def test_without_a_scaler_nothing_is_predicted(port):
     result = on_board("predict")
     assert result.exit_code == 2

@@ -250,6 +250,16 @@ def test_a_report_is_told_and_written() -> None:
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("plants")
+@pytest.mark.parametrize("name", ["plants.csv", "plants.toml", "w.npz"])
+def test_a_table_does_not_overwrite_what_is_asked(name: str) -> None:
+    before = Path(name).read_bytes()
+    result = ask(predict, "plants.csv", "--out", name)
+    assert result.exit_code == 2
+    assert "it is what is read, and would be lost" in result.output
+    assert Path(name).read_bytes() == before
+
+
 def test_any_text_may_be_a_name_in_a_picture() -> None:
     """A dollar, which begins a formula elsewhere, signs that fonts lack, a whole story."""
     names = ("<$10_$", "\U00013000", 200 * "no end ")

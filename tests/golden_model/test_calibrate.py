@@ -213,6 +213,16 @@ def test_where_it_cannot_write_is_known_before_the_work(monkeypatch: pytest.Monk
     assert result.output.startswith("Error: file 'absent/mine.toml': there is no directory")
 
 
+def test_the_data_are_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("mine")
+    words = ["--network", "digits", "--data", str(file), "--out", str(file)]
+    result = CliRunner().invoke(command.main, words)
+    assert result.exit_code == 2
+    assert "it is what is read, and would be lost" in result.output
+    assert file.read_text() == "mine"
+
+
 def test_a_known_network_needs_a_place() -> None:
     result = CliRunner().invoke(main, ["--network", "digits"])
     assert result.exit_code == 2

@@ -14,6 +14,7 @@ from golden_model import train as command_module
 from golden_model.data import Dataset, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.evaluation import Evaluation
+from golden_model.files import check_writable
 from golden_model.spec.control import Counter, Register
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
@@ -440,3 +441,26 @@ def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     result = command("--network", "small.toml", "--data", file, "--epochs", "1")
     assert result.exit_code == 0, result.output
     assert f"on {file}: " in result.output
+
+
+@pytest.mark.parametrize("option", ["--save", "--json"])
+@pytest.mark.parametrize("name", ["own.csv", "digits.toml", "link"])
+def test_what_is_read_is_not_overwritten(
+    option: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("digits.toml").write_text(network_text("digits"))
+    Path("own.csv").write_text("mine")
+    Path("link").symlink_to("own.csv")
+    result = command("--network", "digits.toml", "--data", "own.csv", option, name)
+    assert result.exit_code == 2
+    assert f"file {name!r}: it is what is read, and would be lost" in result.output
+    assert Path("own.csv").read_text() == "mine"
+
+
+def test_a_known_set_is_no_file_that_could_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("digits").write_text("weights of an earlier training")
+    check_writable(Path("digits"), "digits")
