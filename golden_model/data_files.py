@@ -49,6 +49,8 @@ def read_npz(path: Path) -> Arrays:
         return {key: arrays[key] for key in KEYS}
     if all(key in arrays for key in WHOLE):
         return {key: arrays[key] for key in WHOLE}
+    if not any(key in arrays for key in KEYS) and any(key in arrays for key in WHOLE):
+        missing = [key for key in WHOLE if key not in arrays]
     rule = f"an .npz data set holds {', '.join(KEYS)}, or {' and '.join(WHOLE)}"
     remedy = f"Save it with numpy.savez(file, {missing[0]}=..., ...)"
     raise SpecError(f"{path} has no {', '.join(missing)}", rule, remedy)

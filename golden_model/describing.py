@@ -75,8 +75,8 @@ class Seen:
             Naming `place`, if there is nothing to tell apart, or labels are numbers of a scale.
         """
         x = raw.arrays["x"] if "x" in raw.arrays else raw.arrays["x_train"]
-        if x.ndim < 2 or not len(x):
-            rule = "it must be at least one sample, the samples first"
+        if x.ndim < 2 or not x.size:
+            rule = "it must be at least one sample of one feature, the samples first"
             remedy = "Give an array of shape (samples, features)"
             raise SpecError(f"{place}: x has shape {x.shape}", rule, remedy)
         plain = {
@@ -93,6 +93,10 @@ class Seen:
             coding = Coding.TWO_CHANNELS if 2 * x[0].size <= MAX_INPUTS else Coding.SIGNED
             if x.dtype == np.uint8 and np.mean(x == 0) >= SPARSE:
                 coding = Coding.UNSIGNED
+        most = MAX_INPUTS // (1 + (coding is Coding.TWO_CHANNELS))
+        if x[0].size > most:
+            rule = f'a network of coding = "{coding}" takes {most} at most'
+            raise SpecError(f"{place}: x has {x[0].size} features", rule, "Leave some out")
         return cls(samples=len(x), shape=x.shape[1:], labels=labels, coding=coding)
 
     @property

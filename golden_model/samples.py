@@ -53,8 +53,9 @@ def checked(place: str, x: NDArray[np.generic], network: Network) -> Values:
 def _check_type(place: str, x: NDArray[np.generic], network: Network) -> None:
     if x.dtype.kind == "f" and not (finite := np.abs(x) <= np.float64(LARGEST)).all():
         where = tuple(np.argwhere(~finite)[0].tolist())
+        rule = f"{FINITE}, of {LARGEST:g} at most"
         remedy = "Leave out what was not measured, or write what is usual there"
-        raise SpecError(f"{place}[{', '.join(map(str, where))}] is {x[where]}", FINITE, remedy)
+        raise SpecError(f"{place}[{', '.join(map(str, where))}] is {x[where]}", rule, remedy)
     if network.coding is Coding.UNSIGNED and x.dtype != np.uint8:
         rule = "samples are unsigned 8-bit integers (uint8), 0 to 255"
         raise SpecError(f"{place} is {x.dtype}", rule, _way_out(network))

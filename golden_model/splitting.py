@@ -40,5 +40,5 @@ def test_drawn(name: str, y: NDArray[np.uint8], seed: int) -> NDArray[np.bool_]:
     if not given.any():
         value = f"{name} has {len(y)} samples of {len(counts)} classes"
         rule = "a sample of each class is for training, and some are for test"
-        raise SpecError(value, rule, "Record more")
+        raise SpecError(value, rule, "Record more, or see whether the labels are classes")
     return drawn(y, given, [seed, TEST])

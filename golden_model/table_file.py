@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,8 +66,9 @@ def read_table(path: Path, label: str | None = None, features: int | None = None
     Raises
     ------
     SpecError
-        If the file cannot be read; the first line holds no names; a feature, whose line and column
-        are told, is no number or was not measured; or it is not clear which column is the label.
+        If the file cannot be read; the first line holds no names, or is all there is; a feature,
+        whose line and column are told, is no number or was not measured; or it is not clear which
+        column is the label.
     """
     check_regular(path, "Name a .csv file")
     with reading(path, TEXT, "Name a .csv file, saved in UTF-8"):
@@ -78,7 +80,12 @@ def read_table(path: Path, label: str | None = None, features: int | None = None
             names = [name.strip() for name in next(rows, [])]
             _check_names(path, names)
             roles = _Roles.of(path, names, label, features)
-            return _read_rows(path, rows, names, roles)
+            try:
+                return _read_rows(path, rows, names, roles)
+            except csv.Error as error:
+                value = f"line {rows.line_num} of {str(path)!r}"
+                remedy = "See whether a quotation mark in a line before is not closed"
+                raise SpecError(value, f"the table breaks off there ({error})", remedy) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +108,19 @@ class _Roles:
             left.remove(labelled)
         else:
             labelled = None
+            _note_features(path, names, left)
         if not left:
             value = f"{str(path)!r} has the column {names[0]!r} alone"
             rule = "a sample has features and a label, with ',', ';' or a tab between"
             raise SpecError(value, rule, "Save it with one of them")
         return cls(features=tuple(left), label=labelled, part=part)
+
+
+def _note_features(path: Path, names: Sequence[str], left: list[int]) -> None:
+    """Tell which column would be the label if there were one more: a feature may be missing."""
+    for name in (names[n] for n in left if names[n].casefold() in LABEL_NAMES):
+        text = f"Note: column {name!r} of {str(path)!r} is read as a feature"
+        click.echo(f"{text}: the network has {len(left)}, and the file no more columns.", err=True)
 
 
 def _label_column(path: Path, names: Sequence[str], left: list[int], label: str | None) -> int:
@@ -159,6 +174,9 @@ def _read_rows(path: Path, rows: Iterator[list[str]], names: list[str], roles: _
             labels.append(_filled(path, line, names[roles.label], row[roles.label]))
         if roles.part is not None:
             parts.append(_part(path, line, row[roles.part]))
+    if not values:
+        remedy = "Write a line for each sample below it"
+        raise SpecError(f"{str(path)!r} has no samples", "the first line only names", remedy)
     check_size(path, values.itemsize * len(values))
     features = np.array(values).reshape(-1, len(roles.features))
     small = bool(((features >= 0) & (features <= BYTES) & (features == np.floor(features))).all())

@@ -151,6 +151,9 @@ def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["absent.csv"], "absent.csv"),
         (["a.npz"], "a.npz has 300 different labels: a network tells 2 to 256"),
         (["a.csv", "--coding", "unsigned"], "float64"),
+        (["wide.npz"], 'x has 16385 features: a network of coding = "signed" takes 16384 at most'),
+        (["wide.npz", "--coding", "two-channels"], "takes 8192 at most. Leave some out"),
+        (["none.npz"], "x has shape (10, 0): it must be at least one sample of one feature"),
     ],
 )
 def test_errors(
@@ -159,6 +162,9 @@ def test_errors(
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "a.csv")
     np.savez(tmp_path / "a.npz", x=np.zeros((300, 2)), y=np.arange(300))
+    for name, features in (("wide", 16385), ("none", 0)):
+        x = np.ones((10, features), np.uint8)
+        np.savez(tmp_path / f"{name}.npz", x=x, y=np.arange(10) % 2)
     result = run("--data", *words)
     assert result.exit_code == 2
     assert error in result.output

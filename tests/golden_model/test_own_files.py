@@ -97,7 +97,8 @@ WRONG_TABLES = {
     "two labels": ("a,class,target\n1,2,0\n", r"'class' and 'target': either may be the label"),
     "no label": ("a,b,y\n1,2,\n", r"line 2 of .*, column 'y': ''.*each sample has a label"),
     "a third part": ("a,split,y\n1,valid,0\n", r"line 2 of .*of the part 'valid'"),
-    "an open quote": ('a,b,y\n1,"2,0\n', "no table of UTF-8 text"),
+    "an open quote": ('a,b,y\n1,"2,0\n', r"line 2 of .*breaks off there.*quotation mark"),
+    "names alone": ("a,b,y\n", r"has no samples: the first line only names"),
 }
 
 
@@ -159,6 +160,20 @@ def test_samples_without_labels(tmp_path: Path) -> None:
         read_samples(tmp_path / "own.npz")
 
 
+def test_a_label_that_is_read_as_a_feature_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One feature is missing, perhaps, and then the columns are as many as the features."""
+    file = written(tmp_path / "own.csv", "a,Label\n1,2\n")
+    assert read_samples(file, features=1).arrays.keys() == {"x", "y"}
+    assert not capsys.readouterr().err
+    assert read_samples(file, features=2).arrays.keys() == {"x"}
+    assert capsys.readouterr().err == (
+        f"Note: column 'Label' of {str(file)!r} is read as a feature: "
+        "the network has 2, and the file no more columns.\n"
+    )
+
+
 @pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("plants_x", "plants_y")])
 def test_pairs_of_npy(x: str, y: str, tmp_path: Path) -> None:
     np.save(tmp_path / f"{x}.npy", np.ones((2, 3)))
@@ -188,6 +203,15 @@ def test_what_is_no_pair_of_npy(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", x=np.ones((2, 3)), y=np.ones(2))
     with pytest.raises(SpecError, match=r"only columns of a \.csv"):
         read_own(tmp_path / "own.npz", "species")
+
+
+@pytest.mark.parametrize(
+    ("keys", "lacking"), [("x", "y"), ("y", "x"), ("z", "x_train, y_train, x_test, y_test")]
+)
+def test_what_an_npz_file_lacks(keys: str, lacking: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", **{keys: np.ones(2)})  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=rf"own\.npz has no {lacking}: "):
+        read_own(tmp_path / "own.npz")
 
 
 NAMED = replace(NETWORK, labels=("no", "maybe", "yes"))
@@ -289,5 +313,5 @@ def test_a_fifth_of_every_class_is_for_test(
 
 def test_one_sample_of_each_class_is_not_split(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", **arrays_of({"a": 1, "b": 1, "c": 1}))  # type: ignore[arg-type]
-    with pytest.raises(SpecError, match=r"3 samples of 3 classes.*Record more"):
+    with pytest.raises(SpecError, match=r"3 samples of 3 classes.*Record more.*are classes"):
         load_data(str(tmp_path / "own.npz"), NETWORK)
