@@ -87,7 +87,7 @@ def calibrate(
     Raises
     ------
     SpecError
-        If a layer stays silent, so that there is nothing to go by.
+        If a layer stays silent, or samples are all alike, so that there is nothing to go by.
     """
     if samples < len(data.x_train):
         drawn = stratified(data, samples, network.seed)
@@ -155,6 +155,9 @@ def _find_rate_shift(
         layer = formats.layers[index]
         share = _move_share(formats, index, x, labels)
         if not share:
+            if (x == x[0]).all():
+                value, rule = f"{network.name}: {len(x)} samples", "there is no difference in them"
+                raise SpecError(value, rule, "Take others, or more of them")
             value, rule = f"{network.name}: {layer.name}", "no sample changes any of its weights"
             raise SpecError(value, rule, "Take a larger margin, or other data")
         better = layer.rate_shift + round(math.log2(share / wanted))

@@ -19,7 +19,9 @@ HELD_MOST = 1000
 ROUNDS_MOST = 5
 """... up to so many."""
 LEARNT = 5000
-"""Samples of one round's training."""
+"""Samples of one round's training ..."""
+EPOCHS_MOST = 100
+"""... but no more epochs of a few samples."""
 
 
 def trial(
@@ -44,7 +46,7 @@ def trial(
     for number in range(rounds):
         part = _cut(stratified(data, held, network.seed + number))
         engine = GoldenEngine(infer_formats(network), compiled=can_compile())
-        epochs = max(1, LEARNT // len(part.x_train))
+        epochs = min(max(1, LEARNT // len(part.x_train)), EPOCHS_MOST)
         work = rounds * epochs * len(part.x_train)
         *_, last = train(engine, part, epochs=epochs, advance=_shares(advance, work))
         right.append(last.accuracy[engine.formats.answer.name])

@@ -26,7 +26,7 @@ from golden_model.spec.formats import infer_formats
 from golden_model.spec.learner import Samples
 from golden_model.spec.network import Conv, Dense, Learning, Loss, Network, Readout
 from golden_model.spec.toml import load_network
-from golden_model.trial import trial
+from golden_model.trial import EPOCHS_MOST, ROUNDS_MOST, trial
 
 DESCRIPTION = """
 name = "mine"         # a name
@@ -171,6 +171,13 @@ def test_a_trial_is_the_same_each_time_and_looks_at_training_samples_only(digits
     assert sum(told) == pytest.approx(1)
 
 
+def test_a_trial_of_few_samples_is_brief_too(digits: Dataset) -> None:
+    few = replace(digits, x_train=digits.x_train[:12], y_train=digits.y_train[:12] % 2)
+    told: list[float] = []
+    trial(load_network("digits"), few, told.append)
+    assert len(told) == ROUNDS_MOST * EPOCHS_MOST
+
+
 def test_a_file_keeps_all_else(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(DESCRIPTION)
@@ -234,3 +241,8 @@ def test_a_silent_layer_is_named(digits: Dataset) -> None:
     network = replace(NETWORK, layers=(Conv(filters=1, kernel=3, activation_shift=25),))
     with pytest.raises(SpecError, match="mine: layer0: none of its units answers"):
         calibrate(network, dark, 5)
+
+
+def test_samples_that_are_alike_are_told(digits: Dataset) -> None:
+    with pytest.raises(SpecError, match="digits: 1 samples: there is no difference in them"):
+        calibrate(load_network("digits"), digits, 1)
