@@ -23,7 +23,7 @@ class Evaluation:
     Members
     -------
     samples, commonest, chance
-        Of the test set: how many there are, the most frequent class, and its share of them.
+        Of the test set: how many there are, the most frequent class by name, and its share of them.
     accuracy
         Share of the test set that the layer's own scores get right.
     dead
@@ -34,7 +34,7 @@ class Evaluation:
     """
 
     samples: int
-    commonest: int
+    commonest: str
     chance: float
     accuracy: tuple[float, ...]
     dead: tuple[int, ...]
@@ -55,9 +55,10 @@ class Evaluation:
             for tally, (activations, scores) in zip(tallies, answers, strict=True):
                 tally.add(activations, scores, data.y_test[part])
         counts = np.bincount(data.y_test)
+        commonest = int(counts.argmax())
         return cls(
             samples=len(data.y_test),
-            commonest=int(counts.argmax()),
+            commonest=data.labels[commonest] if data.labels else str(commonest),
             chance=float(counts.max() / len(data.y_test)),
             accuracy=tuple(tally.right / len(data.x_test) for tally in tallies),
             dead=tuple(tally.dead for tally in tallies),

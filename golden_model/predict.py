@@ -33,7 +33,8 @@ def main(
     """Have the golden model answer samples, with or without labels; writes a table as CSV.
 
     Each line is a sample: its number, from 0, its class by name, its label if there is one, and the
-    score of every class. A file's samples are all answered, of a known data set those for test.
+    score of every class. A file's samples are all answered, of a known data set, or of an .npz file
+    that is split, those for test.
     """
     try:
         if out:

@@ -19,7 +19,11 @@ from golden_model.spec.learner import Learner
 from golden_model.spec.network import Network
 
 FILES = ("report.txt", "report.json", "report.png")
-WHOLE = click.option("--whole", is_flag=True, help="Ask all samples of a file, none for training.")
+WHOLE = click.option(
+    "--whole",
+    is_flag=True,
+    help="Ask all samples of a file; of an .npz file that is split, those for test.",
+)
 WIDTH = 120
 """Of the text in a file, in characters."""
 

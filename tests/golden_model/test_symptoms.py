@@ -87,6 +87,10 @@ def test_labels_of_other_samples_are_chance() -> None:
     mixed = np.random.default_rng(2).permutation(data.y_train)
     data = replace(data, y_train=mixed, y_test=mixed[-60:])
     assert ("readout", "chance") in kinds_after(NETWORK, data, 2)
+    named = replace(data, labels=("oak", "elm", "ash"))
+    *_, report = train(GoldenEngine(infer_formats(NETWORK)), named, epochs=2)
+    [*_, chance] = report.symptoms
+    assert "always answering ash gets" in chance.text
 
 
 def test_only_layers_that_learn_are_judged() -> None:
@@ -118,7 +122,7 @@ def test_units_are_counted_as_they_answer(kind: str) -> None:
     assert found.saturated == (int((full >= 0.99).sum()), 0)
     assert found.dead[0] >= 1
     assert found.saturated[0] >= 1
-    assert (found.samples, found.commonest) == (60, 2)
+    assert (found.samples, found.commonest) == (60, "2")
     assert found.chance == np.mean(data.y_test == 2)
 
 
