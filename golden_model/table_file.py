@@ -81,11 +81,14 @@ def read_table(path: Path, label: str | None = None, features: int | None = None
             _check_names(path, names)
             roles = _Roles.of(path, names, label, features)
             try:
-                return _read_rows(path, rows, names, roles)
+                table = _read_rows(path, rows, names, roles)
             except csv.Error as error:
                 value = f"line {rows.line_num} of {str(path)!r}"
                 remedy = "See whether a quotation mark in a line before is not closed"
                 raise SpecError(value, f"the table breaks off there ({error})", remedy) from error
+    if roles.label is None:
+        _note_features(path, table.columns)
+    return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,6 @@ class _Roles:
             left.remove(labelled)
         else:
             labelled = None
-            _note_features(path, names, left)
         if not left:
             value = f"{str(path)!r} has the column {names[0]!r} alone"
             rule = "a sample has features and a label, with ',', ';' or a tab between"
@@ -116,11 +118,12 @@ class _Roles:
         return cls(features=tuple(left), label=labelled, part=part)
 
 
-def _note_features(path: Path, names: Sequence[str], left: list[int]) -> None:
-    """Tell which column would be the label if there were one more: a feature may be missing."""
-    for name in (names[n] for n in left if names[n].casefold() in LABEL_NAMES):
+def _note_features(path: Path, columns: Sequence[str]) -> None:
+    """Tell which feature would be the label if there were one more: one may be missing."""
+    for name in (name for name in columns if name.casefold() in LABEL_NAMES):
         text = f"Note: column {name!r} of {str(path)!r} is read as a feature"
-        click.echo(f"{text}: the network has {len(left)}, and the file no more columns.", err=True)
+        many = len(columns)
+        click.echo(f"{text}: the network has {many}, and the file no more columns.", err=True)
 
 
 def _label_column(path: Path, names: Sequence[str], left: list[int], label: str | None) -> int:

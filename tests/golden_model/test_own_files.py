@@ -172,6 +172,9 @@ def test_a_label_that_is_read_as_a_feature_is_told(
         f"Note: column 'Label' of {str(file)!r} is read as a feature: "
         "the network has 2, and the file no more columns.\n"
     )
+    with pytest.raises(SpecError, match="'moss': features are numbers"):
+        read_samples(written(file, "a,Label\n1,moss\n"), features=2)
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("x", "y"), [("x", "y"), ("X", "y"), ("plants_x", "plants_y")])
