@@ -295,6 +295,8 @@ def _checked(
     name: str, raw: RawData, network: Network
 ) -> tuple[dict[str, Values], dict[str, NDArray[np.uint8]], tuple[str, ...]]:
     """Samples and classes by their key, once each has been found to fit `network` and the other."""
+    if network.scaler:
+        raw = raw.in_order(name, network.scaler.names)
     x = {
         key: checked(f"{name}: {key}", array, network)
         for key, array in raw.arrays.items()

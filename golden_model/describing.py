@@ -167,9 +167,11 @@ def describe(seen: Seen, network: Network, source: str) -> str:
         "[readout]  # trained; its scores are the answer",
     ]
     if network.scaler:
+        columns = _listed(tomlkit.string(name).as_string() for name in network.scaler.names)
         lines += [
             "",
             "[scaler]  # by which the host centres each feature: of the training samples",
+            *([f"names = {columns}"] if network.scaler.names else []),
             f"mean = {_listed(map(repr, network.scaler.mean))}",
             f"deviation = {_listed(map(repr, network.scaler.deviation))}",
         ]

@@ -1,14 +1,15 @@
 """A user's own file of samples: .npz, a pair of .npy files, or .csv."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.data_files import read_npz
 from golden_model.files import Arrays, read_array, read_arrays
-from golden_model.spec.errors import SpecError
+from golden_model.spec.errors import SpecError, nearest
 from golden_model.table_file import PARTS, Table, read_table
 
 SUFFIXES = (".npz", ".npy", ".csv")
@@ -36,6 +37,31 @@ class RawData:
     arrays: Arrays
     columns: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
+
+    def in_order(self, place: str, names: tuple[str, ...]) -> Self:
+        """The same with its features in the order of these names, where both are named.
+
+        Raises
+        ------
+        SpecError
+            Naming `place`, if they are not the same features.
+        """
+        if not names or not self.columns or self.columns == names:
+            return self
+        for name in names:
+            if name not in self.columns:
+                rule = "the network learnt with that column"
+                raise SpecError(f"{place} has no {name!r}", rule, nearest(name, self.columns))
+        for name in self.columns:
+            if name not in names:
+                rule = "the network has no feature of that name"
+                raise SpecError(f"{place} has a column {name!r}", rule, nearest(name, names))
+        order = [self.columns.index(name) for name in names]
+        arrays = {
+            key: array[:, order] if key.startswith("x") else array
+            for key, array in self.arrays.items()
+        }
+        return replace(self, arrays=arrays, columns=names)
 
 
 def is_own_file(name: str) -> bool:

@@ -8,6 +8,7 @@ values agree nearly everywhere is measured as it is.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 import numpy as np
@@ -126,7 +127,7 @@ def scaler_for(samples: Values, network: Network, columns: Sequence[str]) -> Sca
         return None
     if network.scaler is not None:
         return network.scaler
-    scaler = fit(samples)
+    scaler = replace(fit(samples), names=tuple(columns))
     if found := constants(scaler):
         names = [columns[n] if columns else str(n) for n in found[:SHOWN]]
         which = ", ".join(names) + (", ..." if len(found) > SHOWN else "")

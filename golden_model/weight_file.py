@@ -28,6 +28,8 @@ ROUNDING = "rounding"
 """With stochastic rounding: where it stands in each layer."""
 SCALER = ("mean", "deviation")
 """Of each feature, where the host centred them."""
+NAMES = "features"
+"""Their names, where the data had such."""
 LABELS = "labels"
 """Names of the classes, where they are not numbers from 0."""
 
@@ -100,6 +102,7 @@ def save_weights(
     source = data or network
     if source.scaler:
         arrays |= {key: np.array(getattr(source.scaler, key)) for key in SCALER}
+        arrays |= {NAMES: np.array(source.scaler.names, np.str_)} if source.scaler.names else {}
     if source.labels:
         arrays[LABELS] = np.array(source.labels, np.str_)
     np.savez_compressed(content, **arrays)
@@ -169,7 +172,8 @@ def _scaler(arrays: Mapping[str, Any], place: str, network: Network) -> Scaler |
     if not any(key in arrays for key in SCALER):
         return None
     mean, deviation = (_of_type(arrays, key, place, "f") for key in SCALER)
-    scaler = Scaler(mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+    names = tuple(_of_type(arrays, NAMES, place, "U").tolist()) if NAMES in arrays else ()
+    scaler = Scaler(mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()), names=names)
     replace(network, scaler=scaler)  # is one that does not fit, and says so
     return scaler
 

@@ -20,15 +20,19 @@ class Scaler:
     mean, deviation
         Of each feature, in its own unit. A deviation of 0 is that of a constant: ``v`` is 0
         whatever comes.
+    names
+        Of the features, where the data names them; empty elsewhere.
 
     Raises
     ------
     SpecError
-        If they are not finite numbers, equally many, no deviation below 0.
+        If they are not finite numbers, equally many, no deviation below 0; or names are not texts,
+        one for each.
     """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("mean", "deviation"):
@@ -47,3 +51,12 @@ class Scaler:
         if min(self.deviation) < 0:
             value = f"{min(self.deviation)} in scaler.deviation"
             raise SpecError(value, "deviations are 0 or more", "Fit the scaler anew")
+        names = self.names
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            rule = "it is a list of names in quotes"
+            raise SpecError(f"scaler.names = {names!r}", rule, 'Write for example ["length"]')
+        object.__setattr__(self, "names", tuple(names))
+        if names and (len(names) != len(self.mean) or len(set(names)) != len(names)):
+            value = f"{len(names)} names in scaler, {len(set(names))} of them different"
+            rule = f"each of the {len(self.mean)} features has a name of its own"
+            raise SpecError(value, rule, "Name each once, or leave names out")

@@ -65,6 +65,25 @@ def ask(command: object, *words: str) -> Result:
 
 
 @pytest.mark.usefixtures("plants")
+def test_columns_are_known_by_their_names() -> None:
+    header, *rows = [line.split(",") for line in table().splitlines()]
+    assert header[-1] not in header[:-1]
+    turned = [[row[1], row[0], *row[2:]] for row in (header, *rows)]
+    Path("turned.csv").write_text("".join(",".join(row) + "\n" for row in turned))
+    Path("unlike.csv").write_text(table().replace(header[0], "unlike", 1))
+    assert ask(predict, "turned.csv").output == ask(predict, "plants.csv").output
+    assert ask(report, "turned.csv").output == ask(report, "plants.csv").output.replace(
+        "plants.csv", "turned.csv"
+    )
+    for command in (predict, report):
+        result = ask(command, "unlike.csv")
+        assert result.exit_code == 2
+        assert result.output.startswith(
+            f"Error: unlike.csv has no {header[0]!r}: the network learnt with that column."
+        )
+
+
+@pytest.mark.usefixtures("plants")
 def test_weights_know_their_scaler_and_labels() -> None:
     network = load_network("plants.toml")
     saved = read_checkpoint(Path("w.npz"), infer_formats(network))
@@ -110,7 +129,12 @@ def test_training_goes_on_with_the_scaler_of_the_weights() -> None:
     ("changed", "message"),
     [
         ({"mean": np.zeros(3)}, "scaler of 3 means and 2 deviations"),
-        ({"mean": np.zeros(3), "deviation": np.ones(3)}, "a scaler of 3 features"),
+        (
+            {"mean": np.zeros(3), "deviation": np.ones(3), "features": None},
+            "a scaler of 3 features",
+        ),
+        ({"features": np.array(["a", "a"])}, "2 names in scaler, 1 of them different"),
+        ({"features": np.arange(2)}, "features: int64 of shape"),
         ({"mean": np.zeros((2, 1))}, r"mean: float64 of shape \(2, 1\)"),
         ({"mean": np.array(["a", "b"])}, "mean: <U1 of shape"),
         ({"mean": None}, "mean: object of shape"),

@@ -55,6 +55,7 @@ def test_a_csv_becomes_a_network_that_learns(
     assert network.labels == ('a "b"', "c", "réd")
     assert network.scaler
     assert network.scaler.deviation[-1] == 0
+    assert network.scaler.names == ("f0", "f1", "f2", "f3", "f4")
     assert all(layer.margin and layer.activation_shift for layer in network.layers)
     assert network.learning.epochs == EPOCHS[1]
     words = ["--network", "my-data.toml", "--data", "my data.csv"]

@@ -10,7 +10,7 @@ from golden_model import table_file
 from golden_model.classes import as_classes
 from golden_model.data import load_data
 from golden_model.files import Arrays
-from golden_model.own_files import read_own, read_samples
+from golden_model.own_files import RawData, read_own, read_samples
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Coding, Dense, Network
 from golden_model.table_file import read_table
@@ -318,3 +318,19 @@ def test_one_sample_of_each_class_is_not_split(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", **arrays_of({"a": 1, "b": 1, "c": 1}))  # type: ignore[arg-type]
     with pytest.raises(SpecError, match=r"3 samples of 3 classes.*Record more.*are classes"):
         load_data(str(tmp_path / "own.npz"), NETWORK)
+
+
+def test_features_in_the_order_of_their_names() -> None:
+    x, y = np.arange(6.0).reshape(2, 3), np.arange(2)
+    raw = RawData(arrays={"x": x, "y": y}, columns=("a", "b", "c"))
+    turned = raw.in_order("own.csv", ("c", "a", "b"))
+    assert turned.arrays["x"].tolist() == [[2, 0, 1], [5, 3, 4]]
+    assert turned.arrays["y"].tolist() == [0, 1]
+    assert turned.columns == ("c", "a", "b")
+    assert raw.in_order("own.csv", ()) is raw.in_order("own.csv", raw.columns) is raw
+    for names, message in (
+        (("a", "b", "d"), "own.csv has no 'd': the network learnt with that column"),
+        (("a", "b"), "own.csv has a column 'c': the network has no feature of that name"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            raw.in_order("own.csv", names)
