@@ -76,7 +76,7 @@ def test_a_file_says_all_of_it() -> None:
     network = parse_network(text)
     assert network.scaler == replace(TWO, names=("width", "height"))
     assert (network.features, network.labels, network.learning.epochs) == (2, ("no", "yes"), 7)
-    with pytest.raises(SpecError, match="learning.epochs = 0: it must be 1 to"):
+    with pytest.raises(SpecError, match=r"learning\.epochs = 0: it must be 1 to"):
         parse_network(text.replace("epochs = 7", "epochs = 0"))
     with pytest.raises(SpecError, match="key 'means'"):
         parse_network(text.replace("mean =", "means ="))
