@@ -16,7 +16,7 @@ from bench.cases import DIGITS, MNIST, WIDE, Pairs, find
 from bench.figures import Figure, Found
 from bench.say import Meanwhile
 from bench.table import TITLES, as_markdown, as_rich
-from golden_model.data_sets import DIRECTORY_VARIABLE
+from golden_model.data.known_sets import DIRECTORY_VARIABLE
 from golden_model.spec.command import FILE, SETTINGS
 from golden_model.spec.errors import SpecError, nearest
 from hdl.toolchain import ToolError

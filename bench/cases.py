@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from boards.board import Board
 from boards.registry import BOARDS
-from golden_model.data import natural_data
+from golden_model.data.dataset import natural_data
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import load_network

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cases import Case
-from golden_model.data import Dataset, load_data
+from golden_model.data.dataset import Dataset, load_data
 from golden_model.rates import write_rates
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.learner import Samples

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from bench.figures import Figure, Found, Skipped
 from bench.say import Say
-from golden_model.data_sets import DIRECTORY_VARIABLE
+from golden_model.data.known_sets import DIRECTORY_VARIABLE
+from golden_model.data.own_files import read_own
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.new import described
-from golden_model.own_files import read_own
 from golden_model.spec.formats import infer_formats
 from golden_model.training import train
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Questions
+from golden_model.data.dataset import Questions
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.learner import Learner, Samples

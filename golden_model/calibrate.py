@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from golden_model.calibration import Calibration, calibrate
-from golden_model.data import load_data, natural_data
+from golden_model.data.dataset import load_data, natural_data
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SETTINGS

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.convolution import windows_of
-from golden_model.data import Dataset, stratified
+from golden_model.data.dataset import Dataset, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.layers import LayerTrace
 from golden_model.spec.control import Register

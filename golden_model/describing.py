@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 import tomlkit
 
-from golden_model.classes import different, plain_labels
-from golden_model.own_files import RawData
+from golden_model.data.classes import different, plain_labels
+from golden_model.data.own_files import RawData
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import (
     MAX_CLASSES,

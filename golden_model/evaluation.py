@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine
 from golden_model.spec.formats import ACTIVATION_MAX, LayerFormat
 from golden_model.spec.learner import Learner

@@ -11,11 +11,11 @@ import click
 
 from golden_model.calibrate import settled, show
 from golden_model.calibration import Calibration, calibrate
-from golden_model.data import Dataset, load_data
-from golden_model.data_sets import LOADERS
+from golden_model.data.dataset import Dataset, load_data
+from golden_model.data.known_sets import LOADERS
+from golden_model.data.own_files import is_own_file, read_own
 from golden_model.describing import Seen, describe, network_for
 from golden_model.files import check_writable, replace_file
-from golden_model.own_files import is_own_file, read_own
 from golden_model.progress import progress_bar
 from golden_model.spec.command import FILE, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError

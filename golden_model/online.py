@@ -13,7 +13,7 @@ import numpy as np
 from click.core import ParameterSource
 from numpy.typing import NDArray
 
-from golden_model.data import Stream
+from golden_model.data.dataset import Stream
 from golden_model.files import check_writable, replace_file
 from golden_model.prequential import Record, prequential
 from golden_model.progress import progress_bar
@@ -116,7 +116,7 @@ class Online:
         return cls(window=words["window"], shuffle=words["shuffle"], plot=plot)
 
     def order(self, formats: FormattedNetwork, reached: Reached) -> Callable[[int], Order]:
-        """How :func:`~golden_model.data.load_stream` is to order the samples."""
+        """How :func:`~golden_model.data.dataset.load_stream` is to order the samples."""
         if not self.shuffle:
             return np.arange
         return lambda samples: shuffled(formats, samples, reached.seen)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golden_model.answers import Answers, class_names
-from golden_model.data import Questions
+from golden_model.data.dataset import Questions
 from golden_model.spec.network import Network
 
 WORST = 10

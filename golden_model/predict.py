@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from golden_model.answers import answers, as_csv, trained
-from golden_model.data import load_questions
+from golden_model.data.dataset import load_questions
 from golden_model.files import check_writable, replace_file
 from golden_model.progress import progress_bar
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETTINGS

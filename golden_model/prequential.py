@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Stream
+from golden_model.data.dataset import Stream
 from golden_model.rates import Rates
 from golden_model.spec.control import Register
 from golden_model.spec.learner import UNKNOWN, Learner

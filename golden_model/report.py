@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from golden_model.answers import answers, trained
-from golden_model.data import Questions, load_data, load_questions, natural_data
+from golden_model.data.dataset import Questions, load_data, load_questions, natural_data
 from golden_model.files import check_writable, replace_file
 from golden_model.outcome import Outcome, as_json, outcome, show
 from golden_model.progress import progress_bar

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from golden_model.data import Dataset, load_data, load_stream, natural_data, stratified
+from golden_model.data.dataset import Dataset, load_data, load_stream, natural_data, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.files import check_writable, replace_file
 from golden_model.online import Online, online_options

@@ -8,7 +8,8 @@ from typing import Protocol, TypedDict, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
+from golden_model.data.variation import Variation
 from golden_model.engine import GoldenEngine
 from golden_model.evaluation import Evaluation
 from golden_model.rates import Rates
@@ -18,7 +19,6 @@ from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Learner, Miscounted, Result, Samples
 from golden_model.spec.network import Network
 from golden_model.symptoms import Symptom, symptoms
-from golden_model.variation import Variation
 
 CHUNK = 100
 """Samples between two looks at a learner's results."""

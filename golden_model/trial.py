@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden_model.data import Dataset, stratified
+from golden_model.data.dataset import Dataset, stratified
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Network

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, Stream
+from golden_model.data.dataset import Dataset, Stream
 from golden_model.files import read_arrays, replace_file
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from boards.registry import find_board
-from golden_model.data import load_data, natural_data
+from golden_model.data.dataset import load_data, natural_data
 from golden_model.spec.command import DATA_HELP, FOLDER, LABEL, SETTINGS, needing
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats

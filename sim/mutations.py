@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 from rich.console import Console
 
 from boards.registry import find_board
-from golden_model.data import load_data
+from golden_model.data.dataset import load_data
 from golden_model.spec.command import SETTINGS
 from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats

@@ -16,7 +16,7 @@ from boards.host.driver import Board
 from boards.host.protocol import LinkError, Refused
 from boards.host.serial_port import open_port
 from golden_model.answers import Answers, answers, as_csv
-from golden_model.data import Dataset, load_data, load_questions, load_stream, natural_data
+from golden_model.data.dataset import Dataset, load_data, load_questions, load_stream, natural_data
 from golden_model.files import check_writable
 from golden_model.online import Online, online_options
 from golden_model.predict import write_table

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats

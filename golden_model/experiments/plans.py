@@ -26,7 +26,7 @@ class Plan:
     name, title
         For the command line, and for people.
     data
-        What :func:`golden_model.data.load_data` calls it.
+        What :func:`golden_model.data.dataset.load_data` calls it.
     settings
         The network; method and seed are put in by each run.
     own

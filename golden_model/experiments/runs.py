@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data import Dataset, held_out, load_data
+from golden_model.data.dataset import Dataset, held_out, load_data
+from golden_model.data.variation import mirrored_images, moved_images
 from golden_model.experiments.integers import Errors, IntegerPlan, run_integers
 from golden_model.experiments.plans import Plan
 from golden_model.files import replace_file
 from golden_model.reference.network import ReferenceNetwork, Settings
 from golden_model.spec.network import IMAGE_DIMENSIONS, Dense, Network
-from golden_model.variation import mirrored_images, moved_images
 
 Advance = Callable[[int], None]
 SHOWN_UNITS = 25

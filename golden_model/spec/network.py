@@ -333,7 +333,7 @@ class Network:
     on_off
         Two channels of images, each centred by itself: half of the channels tell how much brighter
         than its mean each channel of the data's image is, the other half how much darker, as ON
-        and OFF cells of a retina do; see :func:`golden_model.scaling.centred_images`.
+        and OFF cells of a retina do; see :func:`golden_model.data.scaling.centred_images`.
 
     Raises
     ------

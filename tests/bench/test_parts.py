@@ -16,7 +16,7 @@ from bench.cases import Case
 from bench.figures import Figure, Skipped
 from bench.say import Meanwhile
 from boards.registry import find_board
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
 from golden_model.spec.control import Counter
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from hdl.timing import Timing

@@ -13,7 +13,7 @@ from boards.host.protocol import (
     read_frame,
     reply_payload,
 )
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import COUNTER_MASK, Counter
 from golden_model.spec.frames import REPLY, SYNC, FrameError, Opcode

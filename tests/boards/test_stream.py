@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import boards.host.__main__ as host
 from boards.host.driver import Board
 from golden_model import train
-from golden_model.data import Stream
+from golden_model.data.dataset import Stream
 from golden_model.engine import GoldenEngine
 from golden_model.online import Online
 from golden_model.prequential import prequential

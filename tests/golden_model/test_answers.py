@@ -13,7 +13,7 @@ from rich.console import Console
 
 from golden_model import predict, report, train
 from golden_model.answers import Answers, as_csv
-from golden_model.data import Questions, load_data
+from golden_model.data.dataset import Questions, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.outcome import outcome, show
 from golden_model.picture import draw

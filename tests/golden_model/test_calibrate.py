@@ -18,7 +18,7 @@ from golden_model.calibration import (
     calibrate,
     with_settings,
 )
-from golden_model.data import Dataset, load_data, stratified
+from golden_model.data.dataset import Dataset, load_data, stratified
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError

@@ -11,17 +11,18 @@ import pytest
 from click.testing import CliRunner
 from scipy.io import savemat
 
-from golden_model import data_sets, train
-from golden_model.data import (
+from golden_model import train
+from golden_model.data import known_sets
+from golden_model.data.dataset import (
     Dataset,
     held_out,
     load_data,
     natural_data,
     stratified,
 )
-from golden_model.data_sets import random_data
+from golden_model.data.known_sets import random_data
+from golden_model.data.scaling import centred_images, code
 from golden_model.files import Arrays
-from golden_model.scaling import centred_images, code
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Coding, Dense, Network
 from golden_model.spec.toml import known_networks, load_network
@@ -109,7 +110,7 @@ def test_whose_unknown_files_are_is_not_guessed(tmp_path: Path) -> None:
 @pytest.fixture
 def written_is_fashion(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {zlib.crc32(a.astype(np.uint8).tobytes()): "fashion_mnist" for a in WRITTEN.values()}
-    monkeypatch.setattr(data_sets, "KNOWN_VALUES", known)
+    monkeypatch.setattr(known_sets, "KNOWN_VALUES", known)
 
 
 @pytest.mark.usefixtures("written_is_fashion")
@@ -402,7 +403,7 @@ def test_the_real_sets_are_told_apart(tmp_path: Path) -> None:
         assert len(load_data(name, network, tmp_path).x_train) == 1000
         with pytest.raises(SpecError, match=f"'{other}': x_train in .*it is that of {name}"):
             load_data(other, network, tmp_path)
-        assert {data_sets._whose(array) for array in first.values()} == {name}
+        assert {known_sets._whose(array) for array in first.values()} == {name}
 
 
 @pytest.mark.skipif("LOAM_DATA" not in os.environ, reason="needs MNIST files in LOAM_DATA")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from golden_model.data import Dataset
+from golden_model.data.dataset import Dataset
 from golden_model.experiments import __main__ as command
 from golden_model.experiments import nitro, plans, runs
 from golden_model.experiments.integers import INTEGER_PLANS, TWIN, IntegerPlan, Published

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from golden_model.data_files import read_idx, read_npz
+from golden_model.data.array_files import read_idx, read_npz
+from golden_model.data.mat_file import read_mat
 from golden_model.files import MAX_BYTES, read_arrays
-from golden_model.mat_file import read_mat
 from golden_model.spec.errors import SpecError
 
 ARRAYS = {

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from golden_model.data.own_files import RawData
 from golden_model.describing import EPOCHS, Seen, describe, network_for
 from golden_model.new import described, main, name_of
-from golden_model.own_files import RawData
 from golden_model.spec.network import Coding
 from golden_model.spec.toml import load_network, parse_network
 from golden_model.train import main as train

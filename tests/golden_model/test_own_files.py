@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden_model import table_file
-from golden_model.classes import as_classes
-from golden_model.data import load_data
+from golden_model.data import table_file
+from golden_model.data.classes import as_classes
+from golden_model.data.dataset import load_data
+from golden_model.data.own_files import RawData, read_own, read_samples
+from golden_model.data.table_file import read_table
 from golden_model.files import Arrays
-from golden_model.own_files import RawData, read_own, read_samples
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Coding, Dense, Network
-from golden_model.table_file import read_table
 
 NETWORK = Network(
     name="own", inputs=4, classes=3, layers=(Dense(units=2),), coding=Coding.TWO_CHANNELS

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from golden_model import scaling
-from golden_model.data import FITTED, Stream, load_data, load_stream
+from golden_model.data import scaling
+from golden_model.data.dataset import FITTED, Stream, load_data, load_stream
 from golden_model.engine import GoldenEngine
 from golden_model.prequential import RECORDS, Record, prequential, spacing
 from golden_model.spec.control import Register
@@ -211,17 +211,21 @@ def test_a_file_that_is_not_split_comes_whole_and_in_its_order(tmp_path: Path) -
     assert mixed.y.tolist() == y[3:][which].tolist()
 
 
+def fitted(features: NDArray[np.float64]) -> Scaler:
+    return replace(scaling.fit(features), names=("heat", "wet"))
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_first_samples_tell_how_to_centre() -> None:
     network = load_network("weather.toml")
     features = np.array([row[:2] for row in weather(230)])
     stream = load_stream("weather.csv", network)
     assert stream.fitted == FITTED == 100
-    assert stream.scaler == scaling.fit(features[:100]) != scaling.fit(features)
+    assert stream.scaler == fitted(features[:100]) != fitted(features)
     assert np.array_equal(stream.x, scaling.code(scaling.apply(stream.scaler, features), network))
     assert [NAMES[n] for n in stream.y] == [row[2] for row in weather(230)]
     backwards = load_stream("weather.csv", network, order=lambda n: np.arange(n)[::-1])
-    assert backwards.scaler == scaling.fit(features[:-101:-1])
+    assert backwards.scaler == fitted(features[:-101:-1])
 
 
 @pytest.mark.usefixtures("folder")

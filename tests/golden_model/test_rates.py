@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from boards.host.driver import Board
-from golden_model.data import Dataset, load_data
+from golden_model.data.dataset import Dataset, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.rates import Rates, write_rates
 from golden_model.spec.control import Register

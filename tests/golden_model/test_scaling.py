@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden_model import scaling
-from golden_model.data import load_data, load_questions
-from golden_model.scaling import code, constants, fit
+from golden_model.data import scaling
+from golden_model.data.dataset import load_data, load_questions
+from golden_model.data.scaling import code, constants, fit
 from golden_model.spec.errors import SpecError
 from golden_model.spec.network import Coding, Dense, Network
 from golden_model.spec.scaler import Scaler

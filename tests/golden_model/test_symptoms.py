@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from boards.host.driver import Board
-from golden_model.data import Dataset, load_data
+from golden_model.data.dataset import Dataset, load_data
 from golden_model.engine import GoldenEngine
 from golden_model.evaluation import Evaluation
 from golden_model.spec.formats import ACTIVATION_MAX, infer_formats

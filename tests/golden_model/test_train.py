@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from golden_model import train as command_module
-from golden_model.data import Dataset, load_data
+from golden_model.data.dataset import Dataset, load_data
+from golden_model.data.variation import Variation
 from golden_model.engine import GoldenEngine
 from golden_model.evaluation import Evaluation
 from golden_model.files import check_writable
@@ -22,7 +23,6 @@ from golden_model.spec.network import Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network, network_text
 from golden_model.train import is_told, main
 from golden_model.training import UNTRAINED, Reached, shuffled, train
-from golden_model.variation import Variation
 from golden_model.weight_file import read_checkpoint, save_weights
 
 NETWORK = Network(

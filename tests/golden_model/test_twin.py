@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden_model.data import load_data
+from golden_model.data.dataset import load_data
 from golden_model.engine import GoldenEngine, can_compile
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from golden_model.data import load_data
+from golden_model.data.dataset import load_data
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Network, Readout
 from sim.compare import main

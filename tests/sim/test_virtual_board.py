@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from boards.host.__main__ import main as host
 from boards.host.driver import Board
 from boards.registry import find_board
-from golden_model.data import load_data
+from golden_model.data.dataset import load_data
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import infer_formats

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model import scaling
-from golden_model.classes import as_classes
-from golden_model.data_sets import LOADERS, SHORT_NAMES
-from golden_model.own_files import RawData, is_own_file, read_own, read_samples
-from golden_model.samples import Values, are_inputs, checked
+from golden_model.data import scaling
+from golden_model.data.classes import as_classes
+from golden_model.data.known_sets import LOADERS, SHORT_NAMES
+from golden_model.data.own_files import RawData, is_own_file, read_own, read_samples
+from golden_model.data.samples import Values, are_inputs, checked
+from golden_model.data.splitting import VALIDATION, drawn, shares, test_drawn
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.learner import Samples
 from golden_model.spec.network import Coding, Network
 from golden_model.spec.scaler import Scaler
-from golden_model.splitting import VALIDATION, drawn, shares, test_drawn
 
 SHOWN = 5
 FITTED = 100
@@ -115,7 +115,7 @@ def load_data(
     ----------
     name_or_file
         ``digits``, ``mnist``, ``fashion_mnist``, ``cifar10_half``, ``svhn``, ``random`` or a file;
-        see :mod:`golden_model.own_files`.
+        see :mod:`golden_model.data.own_files`.
     network
         What it is for: samples must have its features, labels be among its classes.
     directory

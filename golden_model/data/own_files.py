@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import read_npz
+from golden_model.data.array_files import read_npz
+from golden_model.data.table_file import PARTS, Table, read_table
 from golden_model.files import Arrays, read_array, read_arrays
 from golden_model.spec.errors import SpecError, nearest
-from golden_model.table_file import PARTS, Table, read_table
 
 SUFFIXES = (".npz", ".npy", ".csv")
 SAMPLES = ("x", "X")
@@ -76,7 +76,7 @@ def read_own(path: Path, label: str | None = None) -> RawData:
     ----------
     path
         An .npz file of x_train, y_train, x_test, y_test, or of x, y; the x.npy of x.npy and y.npy,
-        or of NAME_x.npy and NAME_y.npy; a .csv file, see :mod:`golden_model.table_file`.
+        or of NAME_x.npy and NAME_y.npy; a .csv file, see :mod:`golden_model.data.table_file`.
     label
         Name of a .csv file's column of labels.
 

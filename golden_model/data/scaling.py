@@ -14,7 +14,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.samples import are_inputs
+from golden_model.data.samples import are_inputs
 from golden_model.spec.learner import Samples, sample_type
 from golden_model.spec.network import Coding, Network
 from golden_model.spec.scaler import STEPS, Scaler

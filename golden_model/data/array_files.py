@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from golden_model.data.mat_file import read_mat
 from golden_model.files import Arrays, check_size, read_arrays, reading
-from golden_model.mat_file import read_mat
 from golden_model.spec.errors import SpecError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")

@@ -16,7 +16,7 @@ TEST_SHARE = 5
 
 
 def shares(y: NDArray[np.uint8], samples: int) -> NDArray[np.int64]:
-    """How many of `samples` each class gives that occurs; see `golden_model.data.stratified`."""
+    """How many of `samples` each class that occurs gives; see `data.dataset.stratified`."""
     counts = np.unique(y, return_counts=True)[1]
     given, remainders = np.divmod(counts * samples, len(y))
     largest = np.argsort(-remainders, kind="stable")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.data_files import (
+from golden_model.data.array_files import (
     KEYS,
     SVHN_FILES,
     read_idx_folder,

@@ -1,0 +1,1 @@
+"""Samples and labels: from files of many kinds to a network's inputs and classes."""
