@@ -71,6 +71,7 @@ class GoldenEngine:
 
         Since nothing comes back from above, a layer learns them all before the next one sees any.
         """
+        check_sample(self.formats.network, samples, len(labels))
         numbers: NDArray[np.int64] = labels.astype(np.int64)
         changed = np.zeros(len(labels), np.bool_)
         x: NDArray[np.generic] = samples
@@ -131,6 +132,7 @@ class GoldenEngine:
 
         The activations have shape ``[n, outputs]``, which is ``[n, 0]`` for the readout.
         """
+        check_sample(self.formats.network, samples, len(samples))
         x = samples.astype(np.float64)
         for layer in self._layers:
             x, scores = layer.outputs_of(x)

@@ -27,12 +27,13 @@ def sample_type(network: Network) -> type[np.uint8] | type[np.int8]:
     return np.int8 if network.coding is Coding.SIGNED else np.uint8
 
 
-def check_sample(network: Network, sample: NDArray[np.generic]) -> None:
-    """Raise a ValueError unless it is of the network's shape and type."""
-    kind = sample_type(network)
-    if sample.shape != (network.inputs,) or sample.dtype != kind:
+def check_sample(network: Network, sample: NDArray[np.generic], *many: int) -> None:
+    """Raise a ValueError unless it, or so `many` of them, are of the network's shape and type."""
+    kind, shape = sample_type(network), (*many, network.inputs)
+    if sample.shape != shape or sample.dtype != kind:
         found = f"{sample.dtype} of shape {sample.shape}"
-        raise ValueError(f"a sample is {np.dtype(kind)} of shape ({network.inputs},), not {found}")
+        what = "samples are" if many else "a sample is"
+        raise ValueError(f"{what} {np.dtype(kind)} of shape {shape}, not {found}")
 
 
 def check_weights(layer: LayerFormat, weights: NDArray[np.generic]) -> None:

@@ -122,9 +122,10 @@ class Learning:
     Members
     -------
     rate_shift
-        ``r``: an update is ``d * x / 2**r``. Can be changed while running. It is meant for the
-        network's inputs; a layer fed by activations, whose 1.0 is 3 bits smaller, starts from 3
-        less unless it has its own, so that all learn at the same real rate.
+        ``r``: an update is ``d * x / 2**r``. Can be changed while running. It is meant for
+        inputs of 0 to 255; where 1.0 is smaller a layer starts from less unless it has its own, so
+        that all learn at the same real rate: 3 less if it is fed by activations, 2 less by signed
+        inputs.
     epochs
         How often a training goes through the data, unless it is told on the command line; None
         for the command's own number.

@@ -272,3 +272,9 @@ def test_samples_and_labels_of_another_network_are_refused() -> None:
     signed = GoldenEngine(infer_formats(replace(SMALL, coding=Coding.SIGNED)))
     with pytest.raises(ValueError, match="a sample is int8 of shape"):
         signed.send(np.zeros(5, np.uint8))
+    with pytest.raises(ValueError, match="samples are int8 of shape"):
+        signed.send_many(np.zeros((2, 5), np.uint8), np.zeros(2, np.uint8))
+    with pytest.raises(ValueError, match=r"of shape \(1, 5\), not int8 of shape \(2, 5\)"):
+        signed.send_many(np.zeros((2, 5), np.int8), np.zeros(1, np.uint8))
+    with pytest.raises(ValueError, match="samples are int8 of shape"):
+        signed.scores(np.zeros((2, 5), np.uint8))
