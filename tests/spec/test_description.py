@@ -18,7 +18,7 @@ from golden_model.spec.network import (
     Readout,
     field_names,
 )
-from golden_model.spec.scaler import STEPS
+from golden_model.spec.scaler import STEPS, Scaler
 from golden_model.spec.toml import (
     ELSEWHERE,
     known_networks,
@@ -64,16 +64,22 @@ def test_any_value_changes_the_fingerprint() -> None:
         replace(network, layers=(Dense(units=65),)),
         replace(network, learning=Learning(margin=65)),
         replace(network, learning=Learning(feedback=Feedback.SIGN_CONCORDANT)),
+        replace(network, coding=Coding.SIGNED),
     ]
-    assert len({network.fingerprint, *(other.fingerprint for other in others)}) == 7
+    assert len({network.fingerprint, *(other.fingerprint for other in others)}) == 8
 
 
 def test_what_only_the_host_does_leaves_the_fingerprint() -> None:
     network = parse_network(MNIST)
     host = {"rate_schedule": (0, 1)}, {"rate_steps": (0.5, 0.7), "warm_up": 0.1}
-    for other in host:
-        learning = replace(network.learning, **other)
+    for keys in host:
+        learning = replace(network.learning, **keys)
         assert replace(network, learning=learning).fingerprint == network.fingerprint
+    paired = replace(network, coding=Coding.TWO_CHANNELS)
+    named = tuple("abcdefghij")
+    centred = Scaler(mean=(0.0,) * 392, deviation=(1.0,) * 392)
+    for other in (paired, replace(paired, scaler=centred), replace(network, labels=named)):
+        assert other.fingerprint == network.fingerprint
 
 
 @pytest.mark.parametrize("name", known_networks())
