@@ -15,11 +15,21 @@ from typing import Any
 import cocotb
 from amaranth.lib import wiring
 from cocotb.clock import Clock
-from cocotb.triggers import Event, FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import (
+    Event,
+    FallingEdge,
+    ReadOnly,
+    RisingEdge,
+    SimTimeoutError,
+    Timer,
+    with_timeout,
+)
 
 from sim import streams
 
 DESIGN_VARIABLE = "LOAM_DESIGN"
+PERIOD_NS = 10
+"""Of every bench's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,7 @@ class Regime(Enum):
         return self.value[1]
 
 
-async def start(dut: Any, component: wiring.Component, *, period_ns: int = 10) -> None:
+async def start(dut: Any, component: wiring.Component) -> None:
     """Drive every input to 0, start the clock and hold reset for two clocks.
 
     Returns after a falling edge, with reset released.
@@ -78,7 +88,7 @@ async def start(dut: Any, component: wiring.Component, *, period_ns: int = 10) -
         getattr(dut, name).value = 0
     if not hasattr(dut, "clk"):
         return
-    Clock(dut.clk, period_ns, unit="ns").start(start_high=False)
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     if hasattr(dut, "rst"):
         dut.rst.value = 1
     for _ in range(3):
@@ -89,6 +99,10 @@ async def start(dut: Any, component: wiring.Component, *, period_ns: int = 10) -
 
 async def clocks(dut: Any, count: int) -> None:
     """Wait for `count` falling edges."""
+    if count > 2:  # all but the first and the last pass without a look at each
+        await FallingEdge(dut.clk)
+        await Timer((count - 2) * PERIOD_NS + PERIOD_NS // 4, unit="ns")
+        count = 1
     for _ in range(count):
         await FallingEdge(dut.clk)
 
@@ -117,6 +131,7 @@ class _Driver:
         self.stall = stall
         self.beats = 0
         """Beats that have moved."""
+        self._moved = Event()
         self.random = random.Random(f"{name}/{seed}")
         cocotb.start_soon(self._run())
 
@@ -134,6 +149,27 @@ class _Driver:
                 # Another driver's signal came through in this clock, after its falling edge.
                 await ReadOnly()
                 self._sample()
+
+    def _count(self) -> None:
+        """A beat has moved."""
+        self.beats += 1
+        self._moved.set()
+
+    async def _until(self, done: Callable[[], bool], limit: int) -> bool:
+        """Wait for beats until it is `done`, then for the falling edge; False after `limit`."""
+        if done():
+            return True
+        try:
+            await with_timeout(self._beats(done), limit * PERIOD_NS, "ns")
+        except SimTimeoutError:
+            return False
+        await FallingEdge(self.clk)
+        return True
+
+    async def _beats(self, done: Callable[[], bool]) -> None:
+        while not done():
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _work(self) -> None:
         """Wait until there is something to do."""
@@ -176,11 +212,9 @@ class Source(_Driver):
 
     async def sent(self, limit: int = 100_000) -> None:
         """Wait until everything has been taken; fails after `limit` clocks."""
-        for _ in range(limit):
-            if not self._queue:
-                return
-            await FallingEdge(self.clk)
-        raise AssertionError(f"{self.name}: {len(self._queue)} beats not taken in {limit} clocks")
+        if not await self._until(lambda: not self._queue, limit):
+            left = len(self._queue)
+            raise AssertionError(f"{self.name}: {left} beats not taken in {limit} clocks")
 
     def _drive(self) -> None:
         self._offered = bool(self._queue) and (self._offered or not self._stalls())
@@ -192,7 +226,7 @@ class Source(_Driver):
         if self._offered and int(self.ready.value):
             self._queue.popleft()
             self._offered = False
-            self.beats += 1
+            self._count()
 
     async def _work(self) -> None:
         if not self._queue and not int(self.valid.value):
@@ -218,21 +252,18 @@ class Sink(_Driver):
 
     async def take(self, count: int, limit: int = 100_000) -> list[Any]:
         """The next `count` payloads: numbers, or dicts of fields; fails after `limit` clocks."""
-        for _ in range(limit):
-            if len(self._received) >= count:
-                taken, self._received = self._received[:count], self._received[count:]
-                return taken
-            await FallingEdge(self.clk)
-        found = len(self._received)
-        raise AssertionError(f"{self.name}: {found} of {count} beats in {limit} clocks")
+        if not await self._until(lambda: len(self._received) >= count, limit):
+            found = len(self._received)
+            raise AssertionError(f"{self.name}: {found} of {count} beats in {limit} clocks")
+        taken, self._received = self._received[:count], self._received[count:]
+        return taken
 
     def untaken(self) -> list[Any]:
         """Payloads received and not yet asked for."""
         return list(self._received)
 
     def _drive(self) -> None:
-        waits = self._coy and self._pending is None
-        self.ready.value = int(not waits and not self._stalls())
+        self.ready.value = int(not self._waits() and not self._stalls())
 
     def _sample(self) -> None:
         valid, ready = int(self.valid.value), int(self.ready.value)
@@ -244,11 +275,16 @@ class Sink(_Driver):
         if valid and ready:
             assert payload is not None
             self._received.append(streams.decode(self.shape, payload))
-            self.beats += 1
+            self._count()
             self._coy = self._stalls()
 
     def _unchanged_until(self) -> Any:
-        return None if self.stall or int(self.valid.value) else RisingEdge(self.valid)
+        changes = self.stall and not self._waits()
+        return None if changes or int(self.valid.value) else RisingEdge(self.valid)
+
+    def _waits(self) -> bool:
+        """Whether it is not ready before it has seen valid."""
+        return self._coy and self._pending is None
 
     def _show(self, raw: int) -> str:
         return str(streams.decode(self.shape, raw))

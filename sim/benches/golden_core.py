@@ -4,7 +4,7 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.triggers import FallingEdge
+from cocotb.triggers import FallingEdge, First, RisingEdge
 
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Activity, Counter, Register
@@ -114,7 +114,11 @@ class GoldenCore:
                 self.engine.reset()
                 self.dut.core_idle.value = 0
                 await clocks(self.dut, self.chance.randrange(1, 30))
+            idle = int(self.dut.core_idle.value)
             if not int(self.dut.core_drain.value):
                 self.dut.core_idle.value = 0
-            elif not int(self.dut.core_idle.value) and self.chance.random() < 0.2:
+                await First(RisingEdge(self.dut.core_drain), RisingEdge(self.dut.reset))
+            elif idle:
+                await First(FallingEdge(self.dut.core_drain), RisingEdge(self.dut.reset))
+            elif self.chance.random() < 0.2:
                 self.dut.core_idle.value = 1
