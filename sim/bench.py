@@ -18,10 +18,12 @@ from cocotb.clock import Clock
 from cocotb.triggers import (
     Event,
     FallingEdge,
+    First,
     ReadOnly,
     RisingEdge,
     SimTimeoutError,
     Timer,
+    ValueChange,
     with_timeout,
 )
 
@@ -105,6 +107,31 @@ async def clocks(dut: Any, count: int) -> None:
         count = 1
     for _ in range(count):
         await FallingEdge(dut.clk)
+
+
+async def reached(dut: Any, signal: Any, level: int = 1, *, limit: int = 20_000) -> None:
+    """Wait for a falling edge at which a signal of one bit is at `level`; not at all if it is.
+
+    Fails after `limit` clocks.
+    """
+
+    async def changes() -> None:
+        while int(signal.value) != level:
+            await ValueChange(signal)
+            await FallingEdge(dut.clk)
+
+    try:
+        await with_timeout(changes(), limit * PERIOD_NS, "ns")
+    except SimTimeoutError as error:
+        raise AssertionError(f"{signal._name} not {level} in {limit} clocks") from error
+
+
+async def any_rises(dut: Any, *signals: Any) -> None:
+    """From a look at settled signals of one bit, all 0, to the first one at which some may be 1."""
+    await First(*map(RisingEdge, signals))
+    if int(dut.clk.value):  # a register's; else another driver's signal came through
+        await FallingEdge(dut.clk)
+    await ReadOnly()
 
 
 class _Driver:

@@ -9,7 +9,7 @@ from golden_model.draws import Dither, initial_weights
 from golden_model.spec.network import Rounding
 from hdl.passes.cycles import every_word, nonzero_words
 from hdl.rtl.matrix import Matrix
-from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.bench import Bench, Regime, Sink, Source, any_rises, clocks, reached, start
 from sim.benches.harness import Group, Watched, dense, folding, lanes_of
 
 MATRICES = {
@@ -92,29 +92,35 @@ class Control:
         while True:
             self.port("release").value = 0
             await ReadOnly()
-            valid = int(self.port("sums_valid").value)
+            while not int(self.port("sums_valid").value):
+                await any_rises(self.dut, self.port("sums_valid"))
             found = lanes_of(self.port("sums"), self.fold.pe, signed=True)
             await FallingEdge(self.dut.clk)
-            if valid:
-                if self.fold.takes_turns:
-                    await ReadOnly()
-                    later = lanes_of(self.port("sums"), self.fold.pe, signed=True)
-                    half = self.fold.pe // 2
-                    found = found[:half] + later[half:]
-                    await FallingEdge(self.dut.clk)
-                self.sums += found
-                while self.chance.random() < self.stall:
-                    await clocks(self.dut, 1)
-                    assert not int(self.port("sums_valid").value), "sums before release"
-                self.port("release").value = 1
+            if self.fold.takes_turns:
+                await ReadOnly()
+                later = lanes_of(self.port("sums"), self.fold.pe, signed=True)
+                half = self.fold.pe // 2
+                found = found[:half] + later[half:]
+                await FallingEdge(self.dut.clk)
+            self.sums += found
+            while self.chance.random() < self.stall:
                 await clocks(self.dut, 1)
+                assert not int(self.port("sums_valid").value), "sums before release"
+            self.port("release").value = 1
+            await clocks(self.dut, 1)
 
     async def _count_words(self):
+        ports = [self.port(event) for event in self.words]
+        await ReadOnly()
         while True:
-            await ReadOnly()
-            for event in self.words:
-                self.words[event] += int(self.port(event).value)
-            await FallingEdge(self.dut.clk)
+            moved = [int(port.value) for port in ports]
+            if any(moved):
+                for event, count in zip(self.words, moved, strict=True):
+                    self.words[event] += count
+                await FallingEdge(self.dut.clk)
+                await ReadOnly()
+            else:
+                await any_rises(self.dut, *ports)
 
     def expected_words(self, x, update):
         """Words that a sweep reads and writes; it makes `x` the newest sample, if there is one."""
@@ -142,10 +148,7 @@ class Control:
         if gradient is not None:
             padded = np.pad(gradient, (0, -len(gradient) % self.fold.pe))
             self.gradients.send(*(int(d) for d in padded))
-        for _ in range(5000):
-            if not int(self.port("busy").value):
-                break
-            await clocks(self.dut, 1)
+        await reached(self.dut, self.port("busy"), 0)
         moved = {event: count - words_before[event] for event, count in self.words.items()}
         assert moved == self.expected_words(x, gradient is not None), f"{self.name}: words"
         expected = self.weights.T @ x if x is not None else []
@@ -177,8 +180,7 @@ class Control:
 
     async def run(self):
         layer, chance = self.layer, self.chance
-        while not int(self.port("initialised").value):
-            await clocks(self.dut, 1)
+        await reached(self.dut, self.port("initialised"))
         await self.same_weights()
         pending = before = None
         rate = 0
@@ -191,10 +193,7 @@ class Control:
             self.source.send(
                 *({"x": int(value) & 0xFF, "label": 9, "learn": 1} for value in x[:-1])
             )
-            for _ in range(2000):
-                if int(self.port("full").value):
-                    break
-                await clocks(self.dut, 1)
+            await reached(self.dut, self.port("full"))
             if pending is not None:
                 self.update(before, pending, rate)
             await self.sweep(x.astype(np.float64), pending, rate)
