@@ -1,5 +1,7 @@
 """Whole layers: every trace of the golden layer, sample by sample."""
 
+from collections import Counter as Counted
+
 import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -8,7 +10,7 @@ from golden_model.engine import LAYERS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import ReadoutFormat
 from hdl.rtl.layer import EVENTS, Layer
-from sim.bench import Bench, Regime, Sink, Source, clocks, start
+from sim.bench import Bench, Regime, Sink, Source, reached, start
 from sim.benches.harness import Group, Watched, dense, folding
 
 BENCHED = {
@@ -66,7 +68,8 @@ class Around:
         self.requests = Source(dut, component, f"{name}_i_weight", seed=4)
         self.answers = Sink(dut, component, f"{name}_o_weight", stall=regime.sink, seed=5)
         self.taken = self.updated = 0
-        self.counts = dict.fromkeys(EVENTS, 0)
+        self.words = Counted()
+        """Clocks with each word of events."""
         self.gradients: list[int] = []
         cocotb.start_soon(self._probe())
 
@@ -74,26 +77,19 @@ class Around:
         return getattr(self.dut, f"{self.name}_{name}")
 
     async def _probe(self):
+        names = ("taken", "updated", "events", "probe_valid", "probe_d")
+        taken, updated, events, probe_valid, probe_d = map(self.port, names)
         while True:
             await ReadOnly()
-            self.taken += int(self.port("taken").value)
-            self.updated += int(self.port("updated").value)
-            happens = {
-                event: int(self.port("events").value) >> n & 1 for n, event in enumerate(EVENTS)
-            }
-            assert sum(happens[state] for state in STATES) <= 1, f"{self.name}: {happens}"
-            for event, now in happens.items():
-                self.counts[event] += now
-            if int(self.port("probe_valid").value):
-                self.gradients.append(self.port("probe_d").value.to_signed())
+            self.taken += int(taken.value)
+            self.updated += int(updated.value)
+            self.words[int(events.value)] += 1
+            if int(probe_valid.value):
+                self.gradients.append(probe_d.value.to_signed())
             await FallingEdge(self.dut.clk)
 
     async def idle(self):
-        for _ in range(5000):
-            if int(self.port("idle").value):
-                return
-            await clocks(self.dut, 1)
-        raise AssertionError(f"{self.name}: never idle")
+        await reached(self.dut, self.port("idle"))
 
     async def drained(self):
         """Apply the pending update and compare all weights."""
@@ -140,7 +136,12 @@ class Around:
 
     def counted(self, samples, updates):
         """Events of samples to the last one; of words at least what they must be."""
-        counts, words = self.counts, self.fold.weight_words(self.layer)
+        counts, words = dict.fromkeys(EVENTS, 0), self.fold.weight_words(self.layer)
+        for word, number in self.words.items():
+            happens = {event: word >> n & 1 for n, event in enumerate(EVENTS)}
+            assert sum(happens[state] for state in STATES) <= 1, f"{self.name}: {happens}"
+            for event, now in happens.items():
+                counts[event] += now * number
         assert counts[Counter.SAMPLES] == samples, self.name
         assert counts[Counter.UPDATES] == updates, self.name
         assert counts[Counter.UNCHANGED] == samples - updates, self.name
