@@ -1,7 +1,7 @@
 """A first description of a network for data that nobody has seen: its choices, and their reasons.
 
 The choices are a plateau, on the tables of ``python -m bench tables`` and on fourteen others: twice
-or half of any of them changes the mean over either by some half a point.
+or half of any of them changes the mean over either by a point at most.
 """
 
 import math
