@@ -71,6 +71,9 @@ def _new(
         raise SpecError(f"data {data_name!r}", rule, remedy)
     name = name_of(Path(data_name))
     out = out or Path(f"{name}.toml")
+    if out.suffix != ".toml":
+        rule = "a network's file is known by its ending"
+        raise SpecError(f"--out {str(out)!r}", rule, f"Write {str(out.with_suffix('.toml'))!r}")
     if out.exists():
         rule = "it is there already"
         raise SpecError(f"file {str(out)!r}", rule, "Name another by --out, or remove it")

@@ -150,6 +150,10 @@ def test_a_file_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         (["digits"], "data 'digits': a network is described for a .npz, .npy or .csv file. Known"),
         (["absent.csv"], "absent.csv"),
+        (
+            ["a.csv", "--out", "b"],
+            "--out 'b': a network's file is known by its ending. Write 'b.to",
+        ),
         (["a.npz"], "a.npz has 300 different labels: a network tells 2 to 256"),
         (["a.csv", "--coding", "unsigned"], "float64"),
         (["wide.npz"], 'x has 16385 features: a network of coding = "signed" takes 16384 at most'),
