@@ -21,7 +21,7 @@ from bench.figures import Figure, Found, Skipped
 from bench.say import Say
 from golden_model.data.known_sets import DIRECTORY_VARIABLE
 from golden_model.data.own_files import read_own
-from golden_model.engine import GoldenEngine, can_compile
+from golden_model.engine import fastest
 from golden_model.new import described
 from golden_model.spec.formats import infer_formats
 from golden_model.training import train
@@ -112,7 +112,7 @@ def _loam(path: Path, seed: int) -> float:
     made = described(str(path), units=UNITS, seed=seed)
     network, data = made.network, made.data
     assert network.learning.epochs
-    engine = GoldenEngine(infer_formats(network), compiled=can_compile())
+    engine = fastest(infer_formats(network))
     *_, last = train(engine, data, epochs=network.learning.epochs)
     return last.accuracy[engine.formats.answer.name]
 

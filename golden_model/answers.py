@@ -3,18 +3,16 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden_model.data.dataset import Questions
-from golden_model.engine import GoldenEngine, can_compile
-from golden_model.spec.formats import infer_formats
+from golden_model.engine import GoldenEngine, engine_for
 from golden_model.spec.learner import Learner, Samples
 from golden_model.spec.network import Network
-from golden_model.spec.toml import load_network
 from golden_model.weight_file import read_checkpoint
 
 CHUNK = 100
@@ -66,13 +64,10 @@ def trained(name: str, seed: int | None, weights: Path) -> tuple[GoldenEngine, N
     SpecError
         If the network or the file cannot be read, or they are not of each other.
     """
-    network = load_network(name)
-    if seed is not None:
-        network = replace(network, seed=seed)
-    engine = GoldenEngine(infer_formats(network), compiled=can_compile())
+    engine = engine_for(name, seed)
     saved = read_checkpoint(weights, engine.formats)
     saved.restore(engine)
-    return engine, saved.completed(network)
+    return engine, saved.completed(engine.formats.network)
 
 
 def class_names(labels: tuple[str, ...], classes: int) -> tuple[str, ...]:

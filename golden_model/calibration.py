@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from golden_model.convolution import windows_of
 from golden_model.data.dataset import Dataset, stratified
-from golden_model.engine import GoldenEngine, can_compile
+from golden_model.engine import fastest
 from golden_model.layers import LayerTrace
 from golden_model.spec.control import Register
 from golden_model.spec.errors import SpecError
@@ -171,7 +171,7 @@ def _find_rate_shift(
 
 def _move_share(formats: FormattedNetwork, index: int, x: Samples, labels: list[int]) -> float:
     """How far single updates from the initial weights move all samples' sums."""
-    engine, layer = _engine(formats), formats.layers[index]
+    engine, layer = fastest(formats), formats.layers[index]
     for other in formats.layers:
         engine.write_register(other.index, Register.LEARN, int(other.index == index))
     initial = engine.read_weights(index)
@@ -202,16 +202,12 @@ def _seen(layer: DenseFormat, x: NDArray[np.generic]) -> NDArray[np.float64]:
 
 
 def _traces(network: Network, index: int, x: Samples) -> list[LayerTrace]:
-    engine = _engine(infer_formats(network))
+    engine = fastest(infer_formats(network))
     traces = []
     for sample in x:
         engine.send(sample)
         traces.append(engine.traces()[index])
     return traces
-
-
-def _engine(formats: FormattedNetwork) -> GoldenEngine:
-    return GoldenEngine(formats, compiled=can_compile())
 
 
 def _rms(arrays: Any) -> float:

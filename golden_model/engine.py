@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import click
 import numpy as np
@@ -12,8 +13,15 @@ from golden_model.convolution import ConvLayer
 from golden_model.layers import DenseLayer, LayerTrace, ReadoutLayer
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
+from golden_model.spec.formats import (
+    ConvFormat,
+    DenseFormat,
+    FormattedNetwork,
+    ReadoutFormat,
+    infer_formats,
+)
 from golden_model.spec.learner import Result, Sample, Samples, Weights, check_sample
+from golden_model.spec.toml import load_network
 
 LayerKinds = dict[type[DenseFormat], type[DenseLayer]]
 LAYERS: LayerKinds = {
@@ -150,6 +158,25 @@ def can_compile() -> bool:
         click.echo(f"numba cannot be used ({error}); NumPy does the same, slower.", err=True)
         return False
     return True
+
+
+def fastest(formats: FormattedNetwork) -> GoldenEngine:
+    """The engine on compiled loops where they can be had, else the plain one: the same integers."""
+    return GoldenEngine(formats, compiled=can_compile())
+
+
+def engine_for(name_or_file: str, seed: int | None = None) -> GoldenEngine:
+    """The fastest engine of a described network, with another seed than its own if one is given.
+
+    Raises
+    ------
+    SpecError
+        If there is no such network, or it breaks a rule.
+    """
+    network = load_network(name_or_file)
+    if seed is not None:
+        network = replace(network, seed=seed)
+    return fastest(infer_formats(network))
 
 
 def _compiled_layers() -> LayerKinds:

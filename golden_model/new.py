@@ -11,7 +11,7 @@ import click
 
 from golden_model.calibrate import settled, show
 from golden_model.calibration import Calibration, calibrate
-from golden_model.data.dataset import Dataset, load_data
+from golden_model.data.dataset import Dataset, as_dataset
 from golden_model.data.known_sets import LOADERS
 from golden_model.data.own_files import is_own_file, read_own
 from golden_model.describing import Seen, describe, network_for
@@ -128,9 +128,10 @@ def described(
     SpecError
         If the file cannot be read, or there is nothing in it to learn.
     """
-    seen = Seen.of(data_name, read_own(Path(data_name), label), coding)
+    raw = read_own(Path(data_name), label)
+    seen = Seen.of(data_name, raw, coding)
     network = network_for(seen, name, units=units, seed=seed)
-    data = load_data(data_name, network, label=label)
+    data = as_dataset(data_name, raw, network)
     network = replace(network, scaler=data.scaler)
     _, found = calibrate(network, data, advance=advance)
     text = settled(describe(seen, network, data_name), network, found)

@@ -3,22 +3,20 @@
 import functools
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from golden_model.data.dataset import Dataset, load_data, load_stream, natural_data, stratified
-from golden_model.engine import GoldenEngine, can_compile
+from golden_model.engine import GoldenEngine, engine_for
 from golden_model.files import check_writable, replace_file
 from golden_model.online import Online, online_options
 from golden_model.progress import progress_bar
 from golden_model.spec.command import DATA_HELP, FILE, FOLDER, LABEL, SEED, SETTINGS
 from golden_model.spec.errors import SpecError
-from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import EPOCHS_MAX
-from golden_model.spec.toml import load_network
 from golden_model.symptoms import teller
 from golden_model.training import (
     ALL,
@@ -99,7 +97,7 @@ def _train(
     if save and json_file and save.resolve() == json_file.resolve():
         rule = "weights and results are two files"
         raise SpecError(f"--save and --json {str(save)!r}", rule, "Name another for one of them")
-    engine = _engine(name, seed)
+    engine = engine_for(name, seed)
     network = engine.formats.network
     reached = UNTRAINED
     if load:
@@ -141,13 +139,6 @@ def _train(
                 save_weights(save, engine, report, data)
             if json_file:
                 replace_file(json_file, _json(engine, data, reports).encode())
-
-
-def _engine(name: str, seed: int | None) -> GoldenEngine:
-    network = load_network(name)
-    if seed is not None:
-        network = replace(network, seed=seed)
-    return GoldenEngine(infer_formats(network), compiled=can_compile())
 
 
 def is_told(epoch: int, of: int) -> bool:

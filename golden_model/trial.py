@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from golden_model.data.dataset import Dataset, stratified
-from golden_model.engine import GoldenEngine, can_compile
+from golden_model.engine import fastest
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Network
 from golden_model.training import train
@@ -45,7 +45,7 @@ def trial(
     right = []
     for number in range(rounds):
         part = _cut(stratified(data, held, network.seed + number))
-        engine = GoldenEngine(infer_formats(network), compiled=can_compile())
+        engine = fastest(infer_formats(network))
         epochs = min(max(1, LEARNT // len(part.x_train)), EPOCHS_MOST)
         work = rounds * epochs * len(part.x_train)
         *_, last = train(engine, part, epochs=epochs, advance=_shares(advance, work))

@@ -128,17 +128,21 @@ def load_data(
     SpecError
         If there is no such set or file, or its arrays do not fit the network.
     """
-    raw = _raw(name_or_file, network, directory, label)
-    x, y, labels = _checked(name_or_file, raw, network)
+    return as_dataset(name_or_file, _raw(name_or_file, network, directory, label), network)
+
+
+def as_dataset(name: str, raw: RawData, network: Network) -> Dataset:
+    """Arrays that were read already as :func:`load_data` gives them; raises alike."""
+    x, y, labels = _checked(name, raw, network)
     rows = raw.rows
     if "x" in x:
-        held = test_drawn(name_or_file, y["y"], network.seed)
+        held = test_drawn(name, y["y"], network.seed)
         rows = np.flatnonzero(held)
         x = {"x_train": x["x"][~held], "x_test": x["x"][held]}
         y = {"y_train": y["y"][~held], "y_test": y["y"][held]}
     scaler = scaling.scaler_for(x["x_train"], network, raw.columns)
     return Dataset(
-        name=name_or_file,
+        name=name,
         x_train=scaling.inputs_of(x["x_train"], network, scaler),
         x_test=scaling.inputs_of(x["x_test"], network, scaler),
         **y,

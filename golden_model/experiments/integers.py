@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from golden_model.data.dataset import Dataset
-from golden_model.engine import GoldenEngine, can_compile
+from golden_model.engine import fastest
 from golden_model.reference.twin import FloatTwin
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Coding, Conv, Dense, Loss, Network, Readout, Rounding
@@ -90,7 +90,7 @@ def run_integers(
     network = plan.network_of(method, seed)
     formats = infer_formats(network)
     twin = method.endswith(TWIN)
-    learner = FloatTwin(formats) if twin else GoldenEngine(formats, compiled=can_compile())
+    learner = FloatTwin(formats) if twin else fastest(formats)
     errors: Errors = []
     reports = train(
         learner,

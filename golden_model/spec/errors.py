@@ -23,6 +23,24 @@ class SpecError(ValueError):
         super().__init__(f"{value}: {rule}. {remedy}{end}")
 
 
+def check_names(place: str, names: object, *, count: int, what: str, rule: str) -> tuple[str, ...]:
+    """`names` as a tuple of `count` different ones, or of none.
+
+    Raises
+    ------
+    SpecError
+        Naming `place`, or `what` they are, unless they are such a list; `rule` says why there are
+        so many.
+    """
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        value = f"{place} = {names!r}"
+        raise SpecError(value, "it is a list of names in quotes", 'Write for example ["a", "b"]')
+    if names and (len(names) != count or len(set(names)) != count):
+        value = f"{len(names)} {what}, {len(set(names))} of them different"
+        raise SpecError(value, rule, "Name each once, or leave them out")
+    return tuple(names)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Remedy for an unknown name: the nearest known one, or all of them."""
     names = sorted(known)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import ClassVar, TypeVar
 
-from golden_model.spec.errors import SpecError, nearest
+from golden_model.spec.errors import SpecError, check_names, nearest
 from golden_model.spec.scaler import Scaler
 
 MAX_CLASSES = 256
@@ -427,15 +427,9 @@ class Network:
             raise SpecError(value, rule, "Fit it to this network's data")
 
     def _check_labels(self) -> None:
-        labels = self.labels
-        if not isinstance(labels, list | tuple) or not all(isinstance(n, str) for n in labels):
-            rule = "it is a list of names in quotes"
-            raise SpecError(f"labels = {labels!r}", rule, 'Write for example ["no", "yes"]')
-        object.__setattr__(self, "labels", tuple(labels))
-        if labels and (len(labels) != self.classes or len(set(labels)) != len(labels)):
-            value = f"{len(labels)} labels, {len(set(labels))} of them different"
-            rule = f"each of the {self.classes} classes has a name of its own"
-            raise SpecError(value, rule, "Name each class once, or leave labels out")
+        rule = f"each of the {self.classes} classes has a name of its own"
+        labels = check_names("labels", self.labels, count=self.classes, what="labels", rule=rule)
+        object.__setattr__(self, "labels", labels)
 
     @property
     def two_channels(self) -> bool:

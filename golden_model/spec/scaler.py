@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from golden_model.spec.errors import SpecError
+from golden_model.spec.errors import SpecError, check_names
 
 STEPS = 64
 """Of a centred input: one deviation from the mean."""
@@ -51,12 +51,9 @@ class Scaler:
         if min(self.deviation) < 0:
             value = f"{min(self.deviation)} in scaler.deviation"
             raise SpecError(value, "deviations are 0 or more", "Fit the scaler anew")
-        names = self.names
-        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            rule = "it is a list of names in quotes"
-            raise SpecError(f"scaler.names = {names!r}", rule, 'Write for example ["length"]')
-        object.__setattr__(self, "names", tuple(names))
-        if names and (len(names) != len(self.mean) or len(set(names)) != len(names)):
-            value = f"{len(names)} names in scaler, {len(set(names))} of them different"
-            rule = f"each of the {len(self.mean)} features has a name of its own"
-            raise SpecError(value, rule, "Name each once, or leave names out")
+        count = len(self.mean)
+        rule = f"each of the {count} features has a name of its own"
+        names = check_names(
+            "scaler.names", self.names, count=count, what="names in scaler", rule=rule
+        )
+        object.__setattr__(self, "names", names)
