@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from boards.host.driver import Board
-from golden_model import engine
 from golden_model import train as command
 from golden_model.draws import stream
 from golden_model.engine import GoldenEngine
@@ -65,7 +64,7 @@ def test_two_epochs_and_two_are_four(
 ) -> None:
     if compiled:
         pytest.importorskip("numba")
-    monkeypatch.setattr(engine, "can_compile", lambda: compiled)
+    monkeypatch.setattr("golden_model.engine.can_compile", lambda: compiled)
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
     network = tmp_path / "narrow.toml"
     network.write_text(DESCRIPTION)
