@@ -15,7 +15,7 @@ from hdl.rtl.core import Core
 from sim.cxxrtl import FAST, Agent, Simulation
 
 WEIGHT_MEMORIES = re.compile(r"\.(weights|spram)\d*$")
-"""What :class:`hdl.rtl.weight_memory.WeightMemory` calls its memory."""
+"""What :class:`hdl.rtl.parts.weight_memory.WeightMemory` calls its memory."""
 REST = 1000
 """Clocks in which any layer is done with a sample that has been answered."""
 PROBES = ("w:probe_*", "w:taken", "w:updated")

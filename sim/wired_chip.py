@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.chip import Chip
-from hdl.rtl.uart import DIVISOR_MIN, UartReceiver, UartTransmitter
+from hdl.rtl.link.uart import DIVISOR_MIN, UartReceiver, UartTransmitter
 from sim.cxxrtl import Agent, Simulation
 
 BAUD = 1_000_000

@@ -71,8 +71,8 @@ def test_imports_run_one_way(room: str) -> None:
 @pytest.mark.parametrize(
     ("name", "forbidden"),
     [
-        ("hdl.rtl.lane", "golden_model.engine.Engine"),
-        ("hdl.passes.folding", "hdl.rtl.lane"),
+        ("hdl.rtl.engine.lane", "golden_model.engine.Engine"),
+        ("hdl.passes.folding", "hdl.rtl.engine.lane"),
         ("hdl.passes.folding", "boards.ice40"),
         ("golden_model.engine", "hdl.passes.stages"),
         ("boards.ice40", "hdl.toolchain"),

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.rtl.core import Core
-from hdl.rtl.host_link import HostLink, timeout_clocks
-from hdl.rtl.uart import UartReceiver, UartTransmitter, uart_divisor
+from hdl.rtl.link.host_link import HostLink, timeout_clocks
+from hdl.rtl.link.uart import UartReceiver, UartTransmitter, uart_divisor
 
 
 class Chip(wiring.Component):

@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import ScheduledNetwork
-from hdl.rtl.layer import Layer
+from hdl.rtl.engine.layer import Layer
+from hdl.rtl.parts.register_file import RegisterFile
+from hdl.rtl.parts.stage import Stage
 from hdl.rtl.ports import core_signature, score_layout
-from hdl.rtl.register_file import RegisterFile
-from hdl.rtl.stage import Stage
 
 
 class Core(wiring.Component):

@@ -8,6 +8,7 @@ from amaranth import signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden_model.spec.control import Activity, Counter
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 
 SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
@@ -18,6 +19,9 @@ def tag_layout(layer: DenseFormat) -> data.StructLayout:
     """What travels beside a sample through a layer: its class, and whether it is to be learnt."""
     return data.StructLayout({"label": range(layer.classes), "learn": 1})
 
+
+EVENTS = (*Counter, *Activity)
+"""What a layer reports of each clock, one bit each."""
 
 WEIGHT_REQUEST = data.StructLayout({"layer": 8, "unit": 16, "input": 16, "write": 1, "value": 16})
 """Access to one weight; a read is answered by one beat of 16 bits, sign-extended."""

@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 from cocotb.triggers import Timer
 
 from golden_model import rule
-from hdl.rtl.activation import Activation
-from hdl.rtl.multiplier import product
-from hdl.rtl.weight_update import WeightUpdate
+from hdl.rtl.head.activation import Activation
+from hdl.rtl.parts.multiplier import product
+from hdl.rtl.parts.weight_update import WeightUpdate
 from sim.bench import Bench, start
 from sim.benches.harness import Group, dense, put, signed_of
 

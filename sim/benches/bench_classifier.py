@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 
 from golden_model.draws import classifier as draws_of
-from hdl.rtl.classifier import classifier
+from hdl.rtl.head.classifier import classifier
 from sim.bench import Bench, Regime, Source, clocks, start
 from sim.benches.classifier_draws import ClassifierDraws
 from sim.benches.harness import Group, Watched, dense, signed_of, tag

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ReadOnly
 
-from hdl.rtl.collector import Collector
+from hdl.rtl.engine.collector import Collector
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, dense, packed
 

@@ -5,7 +5,7 @@ import random
 import cocotb
 
 from golden_model.draws import stream
-from hdl.rtl.draws import Generator, Rom
+from hdl.rtl.parts.draws import Generator, Rom
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, packed
 

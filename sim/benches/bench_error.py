@@ -8,7 +8,7 @@ from cocotb.triggers import ReadOnly
 
 from golden_model import rule
 from golden_model.spec.network import Loss
-from hdl.rtl.error import local_error
+from hdl.rtl.head.error import local_error
 from sim.bench import Bench, Regime, clocks, start
 from sim.benches.harness import Group, Watched, dense, lanes_of, put, signed_of
 

@@ -6,7 +6,7 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 from golden_model.draws import classifier
 from golden_model.spec.formats import ReadoutFormat
-from hdl.rtl.gradient import ReadoutGradient, draw_bits, local_gradient
+from hdl.rtl.head.gradient import ReadoutGradient, draw_bits, local_gradient
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.classifier_draws import ClassifierDraws
 from sim.benches.harness import Group, dense, packed, put

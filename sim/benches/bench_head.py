@@ -7,7 +7,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from golden_model import rule
 from golden_model.draws import classifier
 from golden_model.spec.formats import ReadoutFormat
-from hdl.rtl.head import head
+from hdl.rtl.head.layer_head import head
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding, packed, tag
 

@@ -11,7 +11,7 @@ from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import REPLY, SYNC, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Network, Readout
-from hdl.rtl.host_link import HostLink
+from hdl.rtl.link.host_link import HostLink
 from hdl.rtl.ports import REGISTER_REQUEST, SAMPLE, WEIGHT_REQUEST, score_layout
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.frame_host import FrameHost

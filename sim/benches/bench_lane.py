@@ -6,8 +6,8 @@ import cocotb
 import numpy as np
 
 from golden_model import rule
-from hdl.rtl.lane import Lane
-from hdl.rtl.matrix import CHANGE, NAME_TO_READ, NAME_TO_WRITE, name_to_sum
+from hdl.rtl.engine.lane import Lane
+from hdl.rtl.engine.matrix import CHANGE, NAME_TO_READ, NAME_TO_WRITE, name_to_sum
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, dense, folding, put, signed_of
 

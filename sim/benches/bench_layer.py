@@ -9,7 +9,8 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from golden_model.engine import LAYERS
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import ReadoutFormat
-from hdl.rtl.layer import EVENTS, Layer
+from hdl.rtl.engine.layer import Layer
+from hdl.rtl.ports import EVENTS
 from sim.bench import Bench, Regime, Sink, Source, reached, start
 from sim.benches.harness import Group, Watched, dense, folding
 

@@ -8,7 +8,7 @@ from golden_model import rule
 from golden_model.draws import Dither, initial_weights
 from golden_model.spec.network import Rounding
 from hdl.passes.cycles import every_word, nonzero_words
-from hdl.rtl.matrix import Matrix
+from hdl.rtl.engine.matrix import Matrix
 from sim.bench import Bench, Regime, Sink, Source, any_rises, clocks, reached, start
 from sim.benches.harness import Group, Watched, dense, folding, lanes_of
 

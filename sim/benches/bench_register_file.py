@@ -7,8 +7,8 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 from golden_model.spec.control import Register
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout, Rounding
-from hdl.rtl.layer import EVENTS
-from hdl.rtl.register_file import PHASES, RegisterFile, described, registers_layout
+from hdl.rtl.parts.register_file import PHASES, RegisterFile, described, registers_layout
+from hdl.rtl.ports import EVENTS
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Watched, packed
 

@@ -8,7 +8,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.spec.formats import ACTIVATION_MAX
 from hdl.passes.cycles import FILL
-from hdl.rtl.sample_buffer import SampleBuffer
+from hdl.rtl.engine.sample_buffer import SampleBuffer
 from sim.bench import Bench, Regime, Source, clocks, start
 from sim.benches.harness import Group, Watched, lanes_of
 

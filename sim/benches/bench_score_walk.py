@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.spec.network import Loss
-from hdl.rtl.score_walk import ScoreWalk
+from hdl.rtl.head.score_walk import ScoreWalk
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, dense, put, signed_of
 

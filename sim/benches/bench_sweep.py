@@ -9,7 +9,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from hdl.passes import cycles
 from hdl.passes.stages import CHUNK, chunks_of
-from hdl.rtl.sweep import DenseSweep, SparseSweep
+from hdl.rtl.engine.sweep import DenseSweep, SparseSweep
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, folding, packed
 

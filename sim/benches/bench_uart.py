@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import FallingEdge
 
-from hdl.rtl.uart import UartReceiver, UartTransmitter
+from hdl.rtl.link.uart import UartReceiver, UartTransmitter
 from sim.bench import Bench, Sink, Source, clocks, start
 
 

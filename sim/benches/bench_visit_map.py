@@ -7,7 +7,7 @@ from cocotb.triggers import ReadOnly
 
 from hdl.passes.cycles import FILL
 from hdl.passes.stages import CHUNK, chunks_of
-from hdl.rtl.visit_map import VisitMap
+from hdl.rtl.engine.visit_map import VisitMap
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, Watched, packed
 

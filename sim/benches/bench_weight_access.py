@@ -8,8 +8,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.draws import initial_weights
-from hdl.rtl.matrix import NAME_TO_WRITE
-from hdl.rtl.weight_access import READ_LATENCY, VALUE_LATENCY, WeightAccess
+from hdl.rtl.engine.matrix import NAME_TO_WRITE
+from hdl.rtl.engine.weight_access import READ_LATENCY, VALUE_LATENCY, WeightAccess
 from sim.bench import Bench, Regime, Sink, Source, clocks, start
 from sim.benches.harness import Group, dense, folding, packed
 

@@ -4,8 +4,8 @@ import random
 
 import cocotb
 
-from hdl.rtl.matrix import CHANGE, NAME_TO_READ
-from hdl.rtl.weight_change import WeightChange
+from hdl.rtl.engine.matrix import CHANGE, NAME_TO_READ
+from hdl.rtl.engine.weight_change import WeightChange
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, dense, folding, packed, put, signed_of
 

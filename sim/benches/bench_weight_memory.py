@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from hdl.rtl.weight_memory import WeightMemory
+from hdl.rtl.parts.weight_memory import WeightMemory
 from sim.bench import Bench, clocks, start
 from sim.benches.harness import Group, lanes_of, packed
 

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.registry import find_board
-from hdl.rtl.multiplier import held_product
+from hdl.rtl.parts.multiplier import held_product
 from tests.boards.proof import proves
 
 BITS = 18

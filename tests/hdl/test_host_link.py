@@ -13,11 +13,11 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import REPLY, WRITE_WEIGHTS_MAX, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Loss, Network, Readout, Rounding
-from hdl.rtl.header_check import HeaderCheck
-from hdl.rtl.host_link import HostLink
-from hdl.rtl.reply_payload import info_bytes
-from hdl.rtl.request_check import RequestCheck
-from hdl.rtl.uart import uart_divisor
+from hdl.rtl.link.header_check import HeaderCheck
+from hdl.rtl.link.host_link import HostLink
+from hdl.rtl.link.reply_payload import info_bytes
+from hdl.rtl.link.request_check import RequestCheck
+from hdl.rtl.link.uart import uart_divisor
 
 LINES = (range(300), [2**n + d for n in range(8, 16) for d in (-1, 0, 1)], [0xFFFF])
 NETWORKS = {

@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.frames import SYNC, FrameError, max_payload
-from hdl.rtl.frame_crc import CRC_USER
-from hdl.rtl.header_check import HeaderCheck
-from hdl.rtl.request_buffer import PAYLOAD, RequestBuffer
+from hdl.rtl.link.frame_crc import CRC_USER
+from hdl.rtl.link.header_check import HeaderCheck
+from hdl.rtl.link.request_buffer import PAYLOAD, RequestBuffer
 
 REQUEST = data.StructLayout({"opcode": 8, "tag": 8, "error": 3, "length": 16})
 """A request: `error` is a :class:`FrameError`, or 0 if the frame is whole and its check holds.

@@ -30,7 +30,7 @@ class LocalGradient(wiring.Component):
     start
         Pulse: e is ready, give the gradients of all units.
     address, fetch, e; or errors
-        Of :class:`~hdl.rtl.error.LocalError`, serial or parallel.
+        Of :class:`~hdl.rtl.head.error.LocalError`, serial or parallel.
     unit, ask, active
         Unit whose activation is asked for, whether it is, and whether that was above 0, a clock
         later.

@@ -7,21 +7,21 @@ from amaranth.utils import ceil_log2
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.delay import delayed
-from hdl.rtl.draws import ACCESS, Generator
-from hdl.rtl.lane import Lane
+from hdl.rtl.engine.lane import Lane
+from hdl.rtl.engine.sample_buffer import SampleBuffer
+from hdl.rtl.engine.sweep import DenseSweep, SparseSweep
+from hdl.rtl.engine.visit_map import VisitMap
+from hdl.rtl.engine.weight_access import ROW_REQUEST, VALUE_LATENCY, WeightAccess
+from hdl.rtl.engine.weight_change import WeightChange
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.draws import ACCESS, Generator
+from hdl.rtl.parts.weight_memory import WeightMemory
 from hdl.rtl.ports import SAMPLE, tag_layout
-from hdl.rtl.sample_buffer import SampleBuffer
-from hdl.rtl.sweep import DenseSweep, SparseSweep
-from hdl.rtl.visit_map import VisitMap
-from hdl.rtl.weight_access import ROW_REQUEST, VALUE_LATENCY, WeightAccess
-from hdl.rtl.weight_change import WeightChange
-from hdl.rtl.weight_memory import WeightMemory
 
 NAME_TO_READ, CHANGE, NAME_TO_WRITE = 1, 3, 4
 """Clocks from naming a word to reading it, to its change and to writing it, see
-:class:`~hdl.rtl.lane.Lane`. In slow memory all that follows the reading comes a clock later; where
-halves take turns everything does for the second one."""
+:class:`~hdl.rtl.engine.lane.Lane`. In slow memory all that follows the reading comes a clock later;
+where halves take turns everything does for the second one."""
 
 
 def name_to_sum(folding: Folding) -> int:

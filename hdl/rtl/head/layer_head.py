@@ -6,14 +6,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.activation import Activation
-from hdl.rtl.classifier import classifier
-from hdl.rtl.collector import Collector
-from hdl.rtl.draws import Generator, Rom
-from hdl.rtl.error import local_error
-from hdl.rtl.gradient import ReadoutGradient, draw_bits, local_gradient
+from hdl.rtl.engine.collector import Collector
+from hdl.rtl.head.activation import Activation
+from hdl.rtl.head.classifier import classifier
+from hdl.rtl.head.error import local_error
+from hdl.rtl.head.gradient import ReadoutGradient, draw_bits, local_gradient
+from hdl.rtl.head.score_walk import ScoreWalk
+from hdl.rtl.parts.draws import Generator, Rom
 from hdl.rtl.ports import IN_BLOCKS, memory_depth, tag_layout
-from hdl.rtl.score_walk import ScoreWalk
 
 
 class Head(wiring.Component):

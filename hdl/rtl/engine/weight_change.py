@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.delay import delayed
-from hdl.rtl.multiplier import held_product
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.multiplier import held_product
 
 
 class WeightChange(wiring.Component):

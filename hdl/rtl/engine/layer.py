@@ -7,15 +7,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from golden_model.spec.control import Activity, Counter
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.draws import ACCESS
-from hdl.rtl.head import head
-from hdl.rtl.matrix import Matrix
-from hdl.rtl.ports import SAMPLE
-from hdl.rtl.stage import Pipe
-from hdl.rtl.weight_access import ROW_REQUEST
-
-EVENTS = (*Counter, *Activity)
-"""What a layer reports of each clock, one bit each."""
+from hdl.rtl.engine.matrix import Matrix
+from hdl.rtl.engine.weight_access import ROW_REQUEST
+from hdl.rtl.head.layer_head import head
+from hdl.rtl.parts.draws import ACCESS
+from hdl.rtl.parts.stage import Pipe
+from hdl.rtl.ports import EVENTS, SAMPLE
 
 
 class Layer(wiring.Component):

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.frames import REPLY, SYNC, Opcode
-from hdl.rtl.frame_crc import CRC_USER
+from hdl.rtl.link.frame_crc import CRC_USER
 
 HEADER = data.StructLayout({"opcode": 8, "tag": 8, "refused": 1, "length": 16, "empty": 1})
 """What a reply starts with: the request's opcode and tag, whether it is answered by an error, and

@@ -6,14 +6,14 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import FrameError, Opcode
-from hdl.rtl.frame_receiver import REQUEST
-from hdl.rtl.frame_replier import CONTENT, HEADER
-from hdl.rtl.header_check import OPCODE_BITS
+from hdl.rtl.link.frame_receiver import REQUEST
+from hdl.rtl.link.frame_replier import CONTENT, HEADER
+from hdl.rtl.link.header_check import OPCODE_BITS
+from hdl.rtl.link.reply_payload import ReplyPayload
+from hdl.rtl.link.request_buffer import PAYLOAD
+from hdl.rtl.link.request_check import FIELDS, INDEX_BITS, RequestCheck
+from hdl.rtl.parts.stage import Stage
 from hdl.rtl.ports import core_signature
-from hdl.rtl.reply_payload import ReplyPayload
-from hdl.rtl.request_buffer import PAYLOAD
-from hdl.rtl.request_check import FIELDS, INDEX_BITS, RequestCheck
-from hdl.rtl.stage import Stage
 
 FIELD_BYTES = {
     Opcode.TRAIN: 1,

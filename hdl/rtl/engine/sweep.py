@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.stages import CHUNK, chunks_of
-from hdl.rtl.visit_map import chunk_entry
+from hdl.rtl.engine.visit_map import chunk_entry
 
 CHUNK_BITS = (CHUNK - 1).bit_length()
 
@@ -123,7 +123,7 @@ class SparseSweep(Sweep):
     Members
     -------
     index, next, entry, count
-        To a :class:`~hdl.rtl.visit_map.VisitMap`.
+        To a :class:`~hdl.rtl.engine.visit_map.VisitMap`.
 
     Latency: the first word five clocks after `start`. Throughput: one word per clock, as long as
     chunks without anything to visit, which take a clock each, are outweighed by the one in hand.

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
 from hdl.passes.stages import Folding
-from hdl.rtl.delay import delayed
-from hdl.rtl.draws import Generator
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.draws import Generator
 
 ROW_REQUEST = data.StructLayout({"unit": 16, "input": 16, "write": 1, "value": 16})
 """Access to one weight of a layer."""

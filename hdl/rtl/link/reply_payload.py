@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import VERSION, Opcode
-from hdl.rtl.frame_replier import CONTENT
-from hdl.rtl.header_check import OPCODE_BITS
+from hdl.rtl.link.frame_replier import CONTENT
+from hdl.rtl.link.header_check import OPCODE_BITS
 from hdl.rtl.ports import score_layout
 
 WORD_BYTES = 4

@@ -2,7 +2,7 @@
 
 from amaranth import Module, Mux, Signal, signed
 
-from hdl.rtl.delay import registered
+from hdl.rtl.parts.delay import registered
 
 
 def held_product(m: Module, a, b, *, hard: bool, platform, name: str) -> Signal:

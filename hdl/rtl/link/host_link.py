@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.frames import TIMEOUT_MS
-from hdl.rtl.commands import Commands
-from hdl.rtl.frame_crc import FrameCrc
-from hdl.rtl.frame_receiver import FrameReceiver
-from hdl.rtl.frame_replier import FrameReplier
+from hdl.rtl.link.commands import Commands
+from hdl.rtl.link.frame_crc import FrameCrc
+from hdl.rtl.link.frame_receiver import FrameReceiver
+from hdl.rtl.link.frame_replier import FrameReplier
 from hdl.rtl.ports import core_signature
 
 

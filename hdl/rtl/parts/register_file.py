@@ -9,11 +9,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from golden_model.spec.control import Register
 from golden_model.spec.formats import DenseFormat, FormattedNetwork
 from golden_model.spec.network import Rounding
-from hdl.rtl.delay import delayed
-from hdl.rtl.draws import ACCESS, xorshift_constant
-from hdl.rtl.layer import EVENTS
-from hdl.rtl.ports import IN_BLOCKS, REGISTER_REQUEST
-from hdl.rtl.stage import Stage
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.draws import ACCESS, xorshift_constant
+from hdl.rtl.parts.stage import Stage
+from hdl.rtl.ports import EVENTS, IN_BLOCKS, REGISTER_REQUEST
 
 BITS = 32
 PHASES = 3

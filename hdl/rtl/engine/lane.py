@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
 from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
-from hdl.rtl.delay import registered
-from hdl.rtl.multiplier import held_product
-from hdl.rtl.weight_update import WeightUpdate
+from hdl.rtl.parts.delay import registered
+from hdl.rtl.parts.multiplier import held_product
+from hdl.rtl.parts.weight_update import WeightUpdate
 
 
 class Lane(wiring.Component):
@@ -42,7 +42,7 @@ class Lane(wiring.Component):
     weight
         Out of the memory.
     change, learn
-        Of :class:`~hdl.rtl.weight_change.WeightChange`, and whether it is due.
+        Of :class:`~hdl.rtl.engine.weight_change.WeightChange`, and whether it is due.
     replace, value
         A weight to be written as it is, without `learn`.
     new_weight

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.frames import Opcode
-from hdl.rtl.header_check import OPCODE_BITS
+from hdl.rtl.link.header_check import OPCODE_BITS
 
 WEIGHTS = data.StructLayout({"layer": 8, "unit": 16, "input": 16, "value": 16})
 """First bytes of a request for weights: `value` is the count to read, or the first weight."""

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import DenseFormat
-from hdl.rtl.delay import delayed
+from hdl.rtl.parts.delay import delayed
 from hdl.rtl.ports import tag_layout
 
 

@@ -1,0 +1,1 @@
+"""An engine for one dense layer: sample buffer, sweep, lanes, weight memory."""

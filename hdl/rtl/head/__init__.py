@@ -1,0 +1,1 @@
+"""Behind the sums: activation, random classifier, error, gradient."""
