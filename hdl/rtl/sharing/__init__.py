@@ -1,0 +1,1 @@
+"""An engine that layers share, one after another: convolutions, dense layers, the readout."""

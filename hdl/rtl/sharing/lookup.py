@@ -1,0 +1,23 @@
+"""Constants of the layer in hand."""
+
+from collections.abc import Sequence
+
+from amaranth import Module, Shape, Signal
+
+
+def lookup(m: Module, index, values: Sequence[int], *, name: str) -> Signal:
+    """``values[index]``, combinational; wide enough for every one of them, signed if need be.
+
+    Cost: nothing where all are equal, else a few cells a bit.
+    """
+    chosen = Signal(Shape.cast(range(min(0, *values), max(values) + 1)), name=name)
+    if len(set(values)) == 1:
+        m.d.comb += chosen.eq(values[0])
+        return chosen
+    with m.Switch(index):
+        for number, value in enumerate(values[:-1]):
+            with m.Case(number):
+                m.d.comb += chosen.eq(value)
+        with m.Default():
+            m.d.comb += chosen.eq(values[-1])
+    return chosen
