@@ -1,6 +1,6 @@
 """What cannot be passed, as plain arithmetic on the stages of the flow."""
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from hdl.passes.stages import Folding, ScheduledNetwork
 
 UPDATES_PER_MULTIPLIER = 0.5
@@ -13,7 +13,7 @@ next forward pass reads what the update writes.
 """
 
 
-def slots(layer: DenseFormat, folding: Folding, update: bool) -> int:
+def slots(layer: FullyConnected, folding: Folding, update: bool) -> int:
     """Accesses that a dense sweep makes one after the other: the least clocks that it can take.
 
     Dual-port memory reads one word while it writes another. The port of single-port memory is
@@ -25,7 +25,7 @@ def slots(layer: DenseFormat, folding: Folding, update: bool) -> int:
 
 def dense_limit(schedule: ScheduledNetwork, update: bool) -> int:
     """Clocks per sample that the ports of the slowest layer's weight memory allow."""
-    pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+    pairs = zip(schedule.formats.fully_connected, schedule.foldings, strict=True)
     return max(slots(layer, folding, update) for layer, folding in pairs)
 
 

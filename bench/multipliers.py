@@ -29,7 +29,7 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 def _case(case: Case) -> Found:
     schedule = case.schedule(DENSE)
-    layers = schedule.formats.layers
+    layers = schedule.formats.fully_connected
     layer = max(layers, key=lambda layer: layer.weight_count)
     folding = schedule.foldings[layer.index]
     blocks = layer_multipliers(layer, folding, case.board.budget.multiplier)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from golden_model.spec.formats import ACTIVATION_FRACTION, DenseFormat, FormattedNetwork
+from golden_model.spec.formats import ACTIVATION_FRACTION, FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Samples
 
 Tensor = Any
@@ -45,7 +45,7 @@ class Net:
         self.rates = [real_rate(layer, formats) for layer in (hidden, readout)]
 
 
-def real_rate(layer: DenseFormat, formats: FormattedNetwork) -> float:
+def real_rate(layer: LayerFormat, formats: FormattedNetwork) -> float:
     """The real step at a run's start: ``d * x`` moves a weight by this times both."""
     shift = layer.rate_shift + formats.network.learning.first_step
     return float(2.0 ** (layer.input_fraction - shift - layer.weight_fraction))

@@ -29,13 +29,14 @@ from golden_model.spec.formats import (
     ConvFormat,
     DenseFormat,
     FormattedNetwork,
+    LayerFormat,
     infer_formats,
 )
 from golden_model.spec.learner import Samples, Weights
 from golden_model.spec.network import Network, Readout
 
 ACTIVATION_RMS = 2.0**ACTIVATION_FRACTION
-MARGIN_SHARES = {DenseFormat: 1.0, ConvFormat: 0.5}
+MARGIN_SHARES: dict[type[LayerFormat], float] = {DenseFormat: 1.0, ConvFormat: 0.5}
 READOUT_MARGIN = 2 << ACTIVATION_FRACTION
 MOVE_SHARES = {"inputs": 2.0**-2, "activations": 2.0**-1}
 """By what a layer is fed."""
@@ -192,12 +193,10 @@ def _move_share(formats: FormattedNetwork, index: int, x: Samples, labels: list[
     return moves / _rms([deviation]) if deviation.any() else 0.0
 
 
-def _seen(layer: DenseFormat, x: NDArray[np.generic]) -> NDArray[np.float64]:
+def _seen(layer: LayerFormat, x: NDArray[np.generic]) -> NDArray[np.float64]:
     """What the units of a layer are fed by a sample, bias included: ``[places, inputs + 1]``."""
-    values = x.astype(np.float64)
-    places = values[np.newaxis]
-    if isinstance(layer, ConvFormat):
-        places = windows_of(values.reshape(layer.image), layer.kernel).reshape(-1, layer.inputs)
+    image = x.astype(np.float64).reshape(layer.image)
+    places = windows_of(image, layer.kernel).reshape(-1, layer.inputs)
     return np.pad(places, ((0, 0), (0, 1)), constant_values=layer.bias_input)
 
 

@@ -4,7 +4,6 @@ It is optional, `pip install -e '.[fast]'`, and stands apart: :mod:`golden_model
 judge, and tests hold these layers to it, every weight and every trace.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -27,7 +26,7 @@ from golden_model.loops import (
 )
 from golden_model.rule import Exact
 from golden_model.spec.control import Counter, Register
-from golden_model.spec.formats import ConvFormat, DenseFormat, ReadoutFormat
+from golden_model.spec.formats import ConvFormat, LayerFormat, ReadoutFormat
 from golden_model.spec.learner import Weights
 from golden_model.spec.network import Rounding
 
@@ -48,7 +47,7 @@ class LastValues(Protocol):
         """d."""
 
 
-def constants_of(layer: DenseFormat, registers: Mapping[Register | Counter, int]) -> Constants:
+def constants_of(layer: LayerFormat, registers: Mapping[Register | Counter, int]) -> Constants:
     """As the registers stand."""
     return Constants(
         activation_shift=layer.activation_shift,
@@ -58,7 +57,7 @@ def constants_of(layer: DenseFormat, registers: Mapping[Register | Counter, int]
         rate_shift=registers[Register.RATE_SHIFT] + layer.rate_offset,
         limit=1 << (layer.weight_bits - 1),
         learns=bool(registers[Register.LEARN]),
-        trained=isinstance(layer, ReadoutFormat),
+        trained=layer.reads_out,
         stochastic=layer.rounding is Rounding.STOCHASTIC,
     )
 
@@ -181,13 +180,12 @@ class CompiledConvolution(CompiledLayer, ConvLayer):
 
     def _maps(self) -> Maps:
         layer = self.format
-        places = math.prod(layer.map_shape)
         return Maps(
-            taps=np.zeros((places, layer.inputs), np.int32),
+            taps=np.zeros((layer.places, layer.inputs), np.int32),
             live=np.zeros(layer.inputs, np.int64),
             part=np.zeros(layer.units, np.int32),
-            accumulators=np.zeros((places, layer.units), np.int64),
-            active=np.zeros((places, layer.units), np.int32),
+            accumulators=np.zeros((layer.places, layer.units), np.int64),
+            active=np.zeros((layer.places, layer.units), np.int32),
             winners=np.zeros((layer.windows, layer.units), np.int32),
             gradient=np.zeros((layer.windows, layer.units), np.int64),
             by_region=np.zeros((layer.regions, layer.units), np.int64),

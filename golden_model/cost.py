@@ -13,9 +13,8 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import (
     ACTIVATION_BITS,
     ConvFormat,
-    DenseFormat,
     FormattedNetwork,
-    ReadoutFormat,
+    LayerFormat,
     infer_formats,
 )
 from golden_model.spec.toml import load_network
@@ -63,10 +62,9 @@ def costs(formats: FormattedNetwork) -> list[Cost]:
     return [*each, Cost(name="all", **total)]
 
 
-def _cost(layer: DenseFormat) -> Cost:
+def _cost(layer: LayerFormat) -> Cost:
     if isinstance(layer, ConvFormat):
         return _conv_cost(layer)
-    units = 0 if isinstance(layer, ReadoutFormat) else layer.units
     return Cost(
         name=layer.name,
         weights=layer.weight_count,
@@ -75,32 +73,28 @@ def _cost(layer: DenseFormat) -> Cost:
         reads=layer.weight_count,
         writes=layer.weight_count,
         # For each unit its inputs stream past, and with an update those of the sample before.
-        buffer_reads=2 * layer.weight_count + units,
-        buffer_writes=layer.inputs + units,
-        buffer_bits=ACTIVATION_BITS * (2 * layer.inputs + units),
+        buffer_reads=2 * layer.weight_count + layer.outputs,
+        buffer_writes=layer.inputs + layer.outputs,
+        buffer_bits=ACTIVATION_BITS * (2 * layer.inputs + layer.outputs),
     )
 
 
 def _conv_cost(layer: ConvFormat) -> Cost:
-    places = layer.map_shape[0] * layer.map_shape[1]
     winner_bits = (layer.pool**2 - 1).bit_length()
-    # A step is a sum over windows: so wide are its accumulators, one for each weight.
-    largest = layer.gradient_largest * layer.windows * (1 << ACTIVATION_BITS)
-    step_bits = largest.bit_length() + 1
     seen = layer.windows * layer.weight_count
     return Cost(
         name=layer.name,
         weights=layer.weight_count,
-        forward=places * layer.weight_count,
+        forward=layer.places * layer.weight_count,
         update=seen,
-        reads=(places + 1) * layer.weight_count,
+        reads=(layer.places + 1) * layer.weight_count,
         writes=layer.weight_count,
-        buffer_reads=places * layer.weight_count + 2 * seen,
+        buffer_reads=layer.places * layer.weight_count + 2 * seen,
         buffer_writes=layer.input_size + layer.outputs + seen,
         buffer_bits=(
             ACTIVATION_BITS * (2 * layer.input_size + layer.outputs)
             + winner_bits * layer.outputs
-            + step_bits * layer.weight_count
+            + layer.step_bits * layer.weight_count
         ),
     )
 

@@ -7,7 +7,7 @@ One xorshift step is linear over single bits, so ``m`` steps are one 32 x 32 bit
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import LayerFormat
 from golden_model.spec.learner import Weights
 from golden_model.spec.network import Feedback
 from golden_model.spec.random import MAGNITUDES, XORSHIFT
@@ -29,14 +29,14 @@ def stream(seed: int, count: int) -> States:
     return states[:count]
 
 
-def initial_weights(layer: DenseFormat) -> Weights:
+def initial_weights(layer: LayerFormat) -> Weights:
     """Weights that `layer` starts from, shape ``[units, inputs + 1]``."""
     draws = stream(layer.weight_seed, layer.weight_count).view(np.int32)
     weights = (draws >> (33 - layer.init_bits) << 1) | 1
     return weights.reshape(layer.units, layer.fan_in)
 
 
-def classifier(layer: DenseFormat) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def classifier(layer: LayerFormat) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """M and K of a hidden `layer`, each of shape ``[regions * units, classes]``."""
     rows = layer.regions * layer.units
     draws = stream(layer.classifier_seed, rows * layer.classes).reshape(rows, layer.classes)
@@ -52,7 +52,7 @@ class Dither:
     `next` goes on to a layer's next update, `restart` before its first. `state` is the last draw.
     """
 
-    def __init__(self, layer: DenseFormat) -> None:
+    def __init__(self, layer: LayerFormat) -> None:
         self._seed = layer.rounding_seed
         places = np.arange(layer.fan_in)[:, None] ^ np.arange(layer.units)
         self.places = np.zeros(places.shape, np.uint32)

@@ -17,13 +17,14 @@ from golden_model.spec.formats import (
     ConvFormat,
     DenseFormat,
     FormattedNetwork,
+    LayerFormat,
     ReadoutFormat,
     infer_formats,
 )
 from golden_model.spec.learner import Result, Sample, Samples, Weights, check_sample
 from golden_model.spec.toml import load_network
 
-LayerKinds = dict[type[DenseFormat], type[DenseLayer]]
+LayerKinds = dict[type[LayerFormat], type[DenseLayer]]
 LAYERS: LayerKinds = {
     DenseFormat: DenseLayer,
     ConvFormat: ConvLayer,

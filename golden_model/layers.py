@@ -10,7 +10,7 @@ from golden_model import rule
 from golden_model.draws import Dither, classifier, initial_weights
 from golden_model.rule import Exact
 from golden_model.spec.control import COUNTER_MASK, Counter, Register
-from golden_model.spec.formats import DenseFormat, ReadoutFormat
+from golden_model.spec.formats import LayerFormat, ReadoutFormat
 from golden_model.spec.learner import Weights, check_weights
 from golden_model.spec.network import Rounding, check_range
 
@@ -67,12 +67,11 @@ class Learnt(NamedTuple):
 
     @classmethod
     def of(
-        cls, layer: DenseFormat, samples: int, *, h: type = np.float64, score: type = np.float64
+        cls, layer: LayerFormat, samples: int, *, h: type = np.float64, score: type = np.float64
     ) -> Self:
         """Nothing learnt yet; numbers are kept in the types given."""
-        outputs = 0 if isinstance(layer, ReadoutFormat) else layer.outputs
         return cls(
-            activations=np.zeros((samples, outputs), h),
+            activations=np.zeros((samples, layer.outputs), h),
             scores=np.zeros((samples, layer.classes), score),
             changed=np.zeros(samples, np.bool_),
         )
@@ -94,10 +93,10 @@ class DenseLayer:
     less time to read and change all.
     """
 
-    def __init__(self, layer: DenseFormat) -> None:
+    def __init__(self, layer: LayerFormat) -> None:
         self.format = layer
         self._no_error = np.zeros(layer.classes)
-        self._no_gradient = np.zeros(layer.outputs)
+        self._no_gradient = np.zeros(layer.windows * layer.units)
         # The sample with its bias, above ones as rule.step wants them.
         self._x: Exact = np.ones((2, layer.fan_in))
         self._x[0, -1] = layer.bias_input

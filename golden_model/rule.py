@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, DenseFormat
+from golden_model.spec.formats import ACTIVATION_MAX, ERROR_MAX, LayerFormat
 from golden_model.spec.network import Loss
 
 Exact = NDArray[np.float64]
@@ -91,12 +91,12 @@ def step(
     return np.floor(moved, out=moved)
 
 
-def largest_step(rate_shift: int, layer: DenseFormat) -> int:
+def largest_step(rate_shift: int, layer: LayerFormat) -> int:
     """No update moves a weight by more."""
     return (layer.gradient_largest * ACTIVATION_MAX >> rate_shift) + 1
 
 
-def saturate(weights: Exact, layer: DenseFormat) -> None:
+def saturate(weights: Exact, layer: LayerFormat) -> None:
     """Bring weights back into their range, in place."""
     limit = 2.0 ** (layer.weight_bits - 1)
     weights.clip(-limit, limit - 1, out=weights)
@@ -107,7 +107,7 @@ def update(
     inputs: Exact,
     gradient: Exact,
     rate_shift: int,
-    layer: DenseFormat,
+    layer: LayerFormat,
     dither: NDArray[np.uint32] | None = None,
 ) -> None:
     """Apply one sample's update in place.

@@ -18,8 +18,8 @@ from hdl.toolchain import Use
 
 def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     """What the flow expects the design to take of each kind in `budget`."""
-    layers = list(zip(schedule.formats.layers, schedule.foldings, strict=True))
-    expected = {CELLS: chip_cells(schedule.formats.layers, schedule.foldings, budget)}
+    layers = list(zip(schedule.formats.fully_connected, schedule.foldings, strict=True))
+    expected = {CELLS: chip_cells(schedule.formats.fully_connected, schedule.foldings, budget)}
     for kind in budget.memories:
         blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
         expected[kind.name] = sum(blocks)

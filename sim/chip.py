@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from golden_model.spec.control import Activity, Counter, Register
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from golden_model.spec.learner import Result, Sample, Weights
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
@@ -78,7 +78,7 @@ class SimulatedCore:
     def _poison(self) -> None:
         memories = self.simulation.memories()
         weights = [n for n in memories if WEIGHT_MEMORIES.search(n)]
-        pairs = zip(self.formats.layers, self.schedule.foldings, strict=True)
+        pairs = zip(self.formats.fully_connected, self.schedule.foldings, strict=True)
         count = sum(folding.weight_memories(layer) for layer, folding in pairs)
         assert len(weights) == count, f"a weight memory is missing: {weights}"
         random = np.random.default_rng(0)
@@ -208,14 +208,14 @@ class SimulatedCore:
         """
         self._drain()
         self.simulation.set("drain", 0)
-        pairs = zip(self.formats.layers, self.schedule.foldings, self._probes, strict=True)
+        pairs = zip(self.formats.fully_connected, self.schedule.foldings, self._probes, strict=True)
         return [
             _gradients(layer, folding.groups(layer) * folding.pe, probes)
             for layer, folding, probes in pairs
         ]
 
 
-def _gradients(layer: DenseFormat, padded: int, probes: _LayerProbes) -> NDArray[np.int64]:
+def _gradients(layer: FullyConnected, padded: int, probes: _LayerProbes) -> NDArray[np.int64]:
     """Assign recorded gradients, `padded` of them for each update, to the samples they are of."""
     taken, updated = probes.taken.clocks, probes.updated.clocks
     raw = probes.gradients.rows[:, 0].astype(np.int64)

@@ -12,7 +12,7 @@ from amaranth.hdl import UnusedElaboratable
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 from golden_model.spec.control import Counter
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from golden_model.spec.learner import Result, Weights
 from hdl.rtl.core import Core
 from sim import streams
@@ -24,7 +24,7 @@ from sim.verilated import RECORD_VARIABLE, TASK_VARIABLE, Task
 class LayerWatch:
     """Records which samples left updates in a layer, and the gradients handed over for them."""
 
-    def __init__(self, clk: Any, layer: Any, format: DenseFormat, padded_units: int) -> None:
+    def __init__(self, clk: Any, layer: Any, format: FullyConnected, padded_units: int) -> None:
         self.clk, self.layer, self.format, self.padded = clk, layer, format, padded_units
         self.samples = 0
         self.updated: list[int] = []
@@ -94,7 +94,7 @@ async def train(dut: Any) -> None:
     UnusedElaboratable._MustUse__silence = True  # only its ports are wanted here
     core, finished = Core(task.schedule), Finished(task)
     await start(dut, core)
-    pairs = zip(task.schedule.formats.layers, task.schedule.foldings, strict=True)
+    pairs = zip(task.schedule.formats.fully_connected, task.schedule.foldings, strict=True)
     finished.watches = [
         LayerWatch(dut.clk, getattr(dut, layer.name), layer, folding.groups(layer) * folding.pe)
         for layer, folding in pairs

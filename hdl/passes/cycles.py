@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from golden_model.spec.control import Activity
-from golden_model.spec.formats import DenseFormat, ReadoutFormat
+from golden_model.spec.formats import FullyConnected
 from golden_model.spec.network import Loss
 from hdl.passes.stages import CHUNK, Folding
 
@@ -146,9 +146,9 @@ class LayerTimeline:
         What the layer's counters of clocks and words have come to.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
-        self.readout = isinstance(format, ReadoutFormat)
+        self.readout = format.reads_out
         self.page_free = 0
         self.activity = dict.fromkeys(Activity, 0)
         self._per_unit = 1 if folding.parallel_classes and not self.readout else format.classes
@@ -279,7 +279,7 @@ class _Gradients:
         self._free = clock + self._use
 
 
-def every_word(layer: DenseFormat, folding: Folding, update: bool) -> Visits:
+def every_word(layer: FullyConnected, folding: Folding, update: bool) -> Visits:
     """Visits of a dense sweep: each word, written back if there is an update."""
     return [[update] * folding.words(layer)]
 
@@ -328,7 +328,7 @@ class SampleVisits:
 
 
 def network_timeline(
-    formats: Sequence[DenseFormat],
+    formats: Sequence[FullyConnected],
     foldings: Sequence[Folding],
     samples: Iterable[Sequence[SampleVisits]],
 ) -> tuple[list[list[int]], list[LayerTimeline]]:
@@ -361,7 +361,7 @@ def network_timeline(
 
 
 def interval(
-    formats: Sequence[DenseFormat],
+    formats: Sequence[FullyConnected],
     foldings: Sequence[Folding],
     training: bool,
     share: float = 1.0,

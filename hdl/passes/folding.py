@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from boards.budget import Budget, MemoryKind
 from golden_model.spec.errors import SpecError, nearest
 from golden_model.spec.formats import (
-    DenseFormat,
     FormattedNetwork,
-    ReadoutFormat,
+    FullyConnected,
     infer_formats,
 )
 from golden_model.spec.network import Network
@@ -84,7 +83,7 @@ def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedN
         than the layer.
     """
     _check(formats, options)
-    widths = [_shapes(layer, options.folding.get(layer.name)) for layer in formats.layers]
+    widths = [_shapes(layer, options.folding.get(layer.name)) for layer in formats.fully_connected]
     shapes = [choice[0][0] for choice in widths]
     try:
         foldings = _assign(formats, shapes, budget, options)
@@ -150,7 +149,7 @@ def _price(
     # Sums that multiplier blocks do not hold cost cells: worth it only for a clear gain.
     pairs = zip(_times(formats, foldings), foldings, strict=True)
     times = [time * (1.0 if folding.clear_slot else 1.1) for time, folding in pairs]
-    return _slowest_first(times), chip_cells(formats.layers, foldings, budget)
+    return _slowest_first(times), chip_cells(formats.fully_connected, foldings, budget)
 
 
 def _slowest_first(times: list[float]) -> list[float]:
@@ -158,16 +157,16 @@ def _slowest_first(times: list[float]) -> list[float]:
 
 
 def _times(formats: FormattedNetwork, foldings: Sequence[Folding]) -> list[float]:
-    return [_time(*pair) for pair in zip(formats.layers, foldings, strict=True)]
+    return [_time(*pair) for pair in zip(formats.fully_connected, foldings, strict=True)]
 
 
 @functools.cache
-def _time(layer: DenseFormat, folding: Folding) -> float:
+def _time(layer: FullyConnected, folding: Folding) -> float:
     """Clocks per training sample of a layer by itself."""
     return interval([layer], [folding], folding.learns, visited_share(layer, folding))
 
 
-def visited_share(layer: DenseFormat, folding: Folding) -> float:
+def visited_share(layer: FullyConnected, folding: Folding) -> float:
     """Share of its words that a sweep is expected to visit.
 
     A stroke of ink is several pixels wide, so that neighbours are zero together: the union of two
@@ -200,7 +199,7 @@ def _check(formats: FormattedNetwork, options: Options) -> None:
                 raise SpecError(f"{word} = {value} of {name}", rule, remedy)
 
 
-def _shapes(layer: DenseFormat, wanted: Shape | None) -> list[list[Shape]]:
+def _shapes(layer: FullyConnected, wanted: Shape | None) -> list[list[Shape]]:
     """All shapes, those with the fewest lanes first, or just the one wanted."""
     if wanted is not None:
         return [[wanted]]
@@ -212,7 +211,7 @@ def _shapes(layer: DenseFormat, wanted: Shape | None) -> list[list[Shape]]:
     return widths
 
 
-def _accumulates(layer: DenseFormat, folding: Folding, budget: Budget) -> bool:
+def _accumulates(layer: FullyConnected, folding: Folding, budget: Budget) -> bool:
     """Whether a lane's sum fits the accumulator inside a multiplier block."""
     return folding.lane_accumulator_bits(layer) <= budget.multiplier.accumulator_bits
 
@@ -247,7 +246,7 @@ def _place(
     ]
     foldings, blocks = place_memories(formats, foldings, budget)
     foldings = _assign_multipliers(formats, foldings, budget)
-    cells = chip_cells(formats.layers, foldings, budget)
+    cells = chip_cells(formats.fully_connected, foldings, budget)
     available = int(CELL_SHARE * budget.cells)
     if cells > available:
         share = f"{100 * CELL_SHARE:.0f} % of {budget.cells}, routing needs the rest"
@@ -260,7 +259,7 @@ def _slice_weights(
 ) -> list[Folding]:
     """Where reading is slow, spare it the choice between blocks if there are blocks to do so."""
     sliced = list(foldings)
-    for layer, folding in zip(formats.layers, foldings, strict=True):
+    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
         bits = kind.slice_bits(folding.weight_words(layer), layer.weight_bits)
         if bits is None or not folding.slow_memory:
             continue
@@ -272,12 +271,12 @@ def _slice_weights(
     return sliced
 
 
-def _skip_zeros(layer: DenseFormat, folding: Folding) -> Folding:
+def _skip_zeros(layer: FullyConnected, folding: Folding) -> Folding:
     return replace(folding, skip_zeros=folding.words(layer) > 1)
 
 
-def _score_at_once(layer: DenseFormat, folding: Folding) -> Folding:
-    return replace(folding, parallel_classes=not isinstance(layer, ReadoutFormat))
+def _score_at_once(layer: FullyConnected, folding: Folding) -> Folding:
+    return replace(folding, parallel_classes=not layer.reads_out)
 
 
 def _spend_rest(
@@ -285,7 +284,7 @@ def _spend_rest(
     foldings: list[Folding],
     budget: Budget,
     blocks: int,
-    improve: Callable[[DenseFormat, Folding], Folding],
+    improve: Callable[[FullyConnected, Folding], Folding],
 ) -> tuple[list[Folding], int]:
     """`improve` the slowest layer, as long as it saves time and blocks and cells are left for it.
 
@@ -294,12 +293,12 @@ def _spend_rest(
     kind = dual_port_kind(budget)
     while True:
         times = _times(formats, foldings)
-        layer = formats.layers[times.index(max(times))]
+        layer = formats.fully_connected[times.index(max(times))]
         index = layer.index
         better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
         before, after = (other_blocks(layer, pair[index], kind) for pair in (foldings, better))
         needed = after - before
-        fits = chip_cells(formats.layers, better, budget) <= CELL_SHARE * budget.cells
+        fits = chip_cells(formats.fully_connected, better, budget) <= CELL_SHARE * budget.cells
         if not (fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]):
             return foldings, blocks
         foldings, blocks = better, blocks - needed
@@ -311,7 +310,7 @@ def _assign_multipliers(
     """Multiplier blocks where they save most cells: the best of all subsets of product kinds."""
     block = budget.multiplier
     best = [(0, frozenset[tuple[int, str]]())] * (block.count + 1)
-    for layer, folding in zip(formats.layers, foldings, strict=True):
+    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
         if block.count == 0:
             continue
         products = {
@@ -329,7 +328,7 @@ def _assign_multipliers(
                 best[spent] = max(best[spent], gain, key=lambda choice: choice[0])
     _, chosen = best[-1]
     assigned = []
-    for layer, folding in zip(formats.layers, foldings, strict=True):
+    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
         forward, update = (
             (layer.index, name) in chosen for name in ("hard_forward", "hard_update")
         )

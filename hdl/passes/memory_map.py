@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from boards.budget import Budget, MemoryKind
 from golden_model.spec.formats import (
     ACTIVATION_BITS,
-    DenseFormat,
     FormattedNetwork,
-    ReadoutFormat,
+    FullyConnected,
 )
 from golden_model.spec.frames import max_payload
 from golden_model.spec.network import Feedback
@@ -25,13 +24,13 @@ def dual_port_kind(budget: Budget) -> MemoryKind:
     return next(kind for kind in budget.memories if not kind.single_port)
 
 
-def small_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
+def small_memories(layer: FullyConnected, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
     """All memories of a layer but its weights and its visit map."""
 
     def memory(name: str, depth: int, width: int, copies: int = 1) -> Memory:
         return _memory(f"{layer.name}.{name}", depth, width, kind, copies)
 
-    readout, learns = isinstance(layer, ReadoutFormat), folding.learns
+    readout, learns = layer.reads_out, folding.learns
     # All classes at once are kept in flip-flops.
     serial = readout or not folding.parallel_classes
     yield memory("samples", folding.words(layer), ACTIVATION_BITS * folding.simd, 2 + learns)
@@ -53,7 +52,7 @@ def small_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> It
             yield memory("classifier.gradients", depth, classes * draw)
 
 
-def visit_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
+def visit_memories(layer: FullyConnected, folding: Folding, kind: MemoryKind) -> Iterator[Memory]:
     """What a layer needs to skip zeros."""
     chunks = chunks_of(folding.words(layer))
     index, number = chunks.bit_length(), (chunks - 1).bit_length()
@@ -61,7 +60,7 @@ def visit_memories(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> It
     yield _memory(f"{layer.name}.visits.entries", 2 << index, 2 * CHUNK + number, kind)
 
 
-def weights_memory(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> Memory:
+def weights_memory(layer: FullyConnected, folding: Folding, kind: MemoryKind) -> Memory:
     """The weights of a layer: slices of words, halves that take turns, or one memory."""
     copies = folding.weight_memories(layer)
     width = folding.lanes * layer.weight_bits // copies
@@ -98,7 +97,7 @@ def map_memories(folded: FoldedNetwork, budget: Budget) -> MappedNetwork:
     kinds = {kind.name: kind for kind in budget.memories}
     small = dual_port_kind(budget)
     memories: list[Memory] = []
-    for layer, folding in zip(folded.formats.layers, folded.foldings, strict=True):
+    for layer, folding in zip(folded.formats.fully_connected, folded.foldings, strict=True):
         memories.append(weights_memory(layer, folding, kinds[folding.weight_memory]))
         memories.extend(small_memories(layer, folding, small))
         if folding.skip_zeros:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from boards.budget import Budget, MemoryKind
-from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.formats import FormattedNetwork, FullyConnected, LayerFormat
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.memory_map import (
     dual_port_kind,
@@ -21,7 +21,7 @@ MOST = 3
 """So many are named of those that take blocks."""
 
 
-def other_blocks(layer: DenseFormat, folding: Folding, kind: MemoryKind) -> int:
+def other_blocks(layer: FullyConnected, folding: Folding, kind: MemoryKind) -> int:
     """Blocks of a layer's memories but its weights."""
     memories = [*small_memories(layer, folding, kind)]
     if folding.skip_zeros:
@@ -40,7 +40,7 @@ def place_memories(
     dual = dual_port_kind(budget)
     assigned = list(foldings)
     kinds = sorted(budget.memories, key=lambda kind: kind.single_port)
-    for layer in sorted(formats.layers, key=lambda layer: -layer.weight_count):
+    for layer in sorted(formats.fully_connected, key=lambda layer: -layer.weight_count):
         needs = [weights_memory(layer, foldings[layer.index], kind).blocks for kind in kinds]
         for kind, needed in zip(kinds, needs, strict=True):
             if needed <= kind.blocks - taken[kind.name].total():
@@ -67,7 +67,7 @@ def _taken(
     taken = {kind.name: Counter[str]() for kind in budget.memories}
     shared = sum(memory.blocks for memory in shared_memories(formats, dual))
     taken[dual.name]["link and registers"] = shared
-    for layer, folding in zip(formats.layers, foldings, strict=True):
+    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
         taken[dual.name][layer.name] = other_blocks(layer, folding, dual)
     return taken
 
@@ -79,7 +79,7 @@ def _check_room(kind: MemoryKind, taken: Counter[str]) -> None:
         raise DoesNotFit(kind.name, needed, kind.blocks, SMALLER, detail)
 
 
-def _no_room(layer: DenseFormat, needed: int, kind: MemoryKind, taken: Counter[str]) -> DoesNotFit:
+def _no_room(layer: LayerFormat, needed: int, kind: MemoryKind, taken: Counter[str]) -> DoesNotFit:
     others = taken.total()
     rest = f"; the other {others} of {kind.blocks}: {_listed(taken)}" if others else ""
     detail = f"weights of {layer.name}{rest}"

@@ -6,7 +6,7 @@ from hdl.passes.stages import LayerCycles, MappedNetwork, ScheduledNetwork
 
 def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
     """Clocks of each layer by itself and of the pipeline."""
-    formats, foldings = mapped.formats.layers, mapped.foldings
+    formats, foldings = mapped.formats.fully_connected, mapped.foldings
     layers = tuple(
         LayerCycles(
             inference=interval([layer], [folding], False),

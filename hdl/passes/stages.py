@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from golden_model.spec.formats import (
     ACTIVATION_BITS,
     ACTIVATION_MAX,
-    DenseFormat,
     FormattedNetwork,
+    FullyConnected,
     signed_bits,
 )
 from golden_model.spec.network import Rounding
@@ -78,7 +78,7 @@ class Folding:
         in_time = self.single_port and not self.slow_memory
         return in_time and self.learns and self.hard_update and self.pe > 1
 
-    def dithers(self, layer: DenseFormat) -> bool:
+    def dithers(self, layer: FullyConnected) -> bool:
         """Whether updates are rounded by draws that the chip makes."""
         return self.learns and layer.rounding is Rounding.STOCHASTIC
 
@@ -87,30 +87,30 @@ class Folding:
         """Whether a group is followed by a clock without a word."""
         return self.clear_slot or self.takes_turns
 
-    def groups(self, layer: DenseFormat) -> int:
+    def groups(self, layer: FullyConnected) -> int:
         """Groups of PE units, the last one padded."""
         return -(-layer.units // self.pe)
 
-    def words(self, layer: DenseFormat) -> int:
+    def words(self, layer: FullyConnected) -> int:
         """Words of SIMD inputs in a group, the last one padded."""
         return -(-layer.fan_in // self.simd)
 
-    def weight_words(self, layer: DenseFormat) -> int:
+    def weight_words(self, layer: FullyConnected) -> int:
         """Words of the weight memory."""
         return self.groups(layer) * self.words(layer)
 
-    def weight_memories(self, layer: DenseFormat) -> int:
+    def weight_memories(self, layer: FullyConnected) -> int:
         """Equal memories that a weight word is cut into: slices, halves that take turns, or one."""
         if self.slice_bits:
             return self.lanes * layer.weight_bits // self.slice_bits
         return 1 + self.takes_turns
 
-    def lane_accumulator_bits(self, layer: DenseFormat) -> int:
+    def lane_accumulator_bits(self, layer: FullyConnected) -> int:
         """Signed width of the sum that one lane forms of its share of the inputs."""
         largest_weight = 1 << (layer.weight_bits - 1)
         return signed_bits(largest_weight * ACTIVATION_MAX * self.words(layer))
 
-    def gradient_operand_bits(self, layer: DenseFormat) -> int:
+    def gradient_operand_bits(self, layer: FullyConnected) -> int:
         """Signed width of d as an operand of the update's product.
 
         One operand is scaled by ``2**(rate_shift_max - r)``, so that one constant shift ends every
@@ -118,11 +118,11 @@ class Folding:
         """
         return layer.gradient_bits + (layer.rate_shift_max if self.hard_update else 0)
 
-    def previous_operand_bits(self, layer: DenseFormat) -> int:
+    def previous_operand_bits(self, layer: FullyConnected) -> int:
         """Signed width of x as the other operand."""
         return ACTIVATION_BITS + 1 + (0 if self.hard_update else layer.rate_shift_max)
 
-    def change_bits(self, layer: DenseFormat) -> int:
+    def change_bits(self, layer: FullyConnected) -> int:
         """Signed width of their product."""
         return self.gradient_operand_bits(layer) + self.previous_operand_bits(layer)
 

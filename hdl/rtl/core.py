@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import LayerFormat
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.engine.layer import Layer
 from hdl.rtl.parts.register_file import RegisterFile
@@ -32,7 +32,7 @@ class Core(wiring.Component):
 
     def __init__(self, schedule: ScheduledNetwork) -> None:
         self.schedule = schedule
-        pairs = zip(schedule.formats.layers, schedule.foldings, strict=True)
+        pairs = zip(schedule.formats.fully_connected, schedule.foldings, strict=True)
         self.layers = [Layer(format, folding) for format, folding in pairs]
         super().__init__(core_signature(schedule.formats.answer))
 
@@ -113,7 +113,7 @@ class Answer(wiring.Component):
     Latency: none. Cost: about 4 * score_bits + 40 cells.
     """
 
-    def __init__(self, format: DenseFormat) -> None:
+    def __init__(self, format: LayerFormat) -> None:
         self.format = format
         super().__init__(
             {

@@ -9,13 +9,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.control import Activity, Counter
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.formats import ACTIVATION_BITS, LayerFormat
 
 SAMPLE = data.StructLayout({"x": ACTIVATION_BITS, "label": 8, "learn": 1})
 """One activation of a sample; label and learn stay the same for all beats of a sample."""
 
 
-def tag_layout(layer: DenseFormat) -> data.StructLayout:
+def tag_layout(layer: LayerFormat) -> data.StructLayout:
     """What travels beside a sample through a layer: its class, and whether it is to be learnt."""
     return data.StructLayout({"label": range(layer.classes), "learn": 1})
 
@@ -30,12 +30,12 @@ REGISTER_REQUEST = data.StructLayout({"layer": 8, "number": 8, "write": 1, "valu
 """Access to one register or counter; a read is answered by one beat of 32 bits."""
 
 
-def score_layout(layer: DenseFormat) -> data.StructLayout:
+def score_layout(layer: LayerFormat) -> data.StructLayout:
     """One score of a sample, in order of class; `best` is the winner so far, final with `last`."""
     return data.StructLayout({"score": signed(layer.score_bits), "best": 8, "last": 1})
 
 
-def core_signature(answer: DenseFormat) -> wiring.Signature:
+def core_signature(answer: LayerFormat) -> wiring.Signature:
     """Ports of a network without its link, seen from itself; `answer` is the layer that answers.
 
     Members

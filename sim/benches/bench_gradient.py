@@ -5,7 +5,6 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 from golden_model.draws import classifier
-from golden_model.spec.formats import ReadoutFormat
 from hdl.rtl.head.gradient import ReadoutGradient, draw_bits, local_gradient
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.classifier_draws import ClassifierDraws
@@ -30,7 +29,7 @@ SAMPLES = 6
 
 
 def unit_of(layer, padded, parallel):
-    if isinstance(layer, ReadoutFormat):
+    if layer.reads_out:
         return ReadoutGradient(layer, padded_units=padded)
     return local_gradient(layer, padded_units=padded, parallel=parallel)
 
@@ -47,7 +46,7 @@ class Memories:
     def __init__(self, dut, name) -> None:
         self.dut, self.name = dut, name
         self.layer, self.padded, self.parallel = UNITS[name]
-        self.hidden = not isinstance(self.layer, ReadoutFormat)
+        self.hidden = not self.layer.reads_out
         if self.hidden:
             ClassifierDraws(dut, name, self.layer, bits=draw_bits(self.layer))
         self.active = np.zeros(self.padded, int)

@@ -6,7 +6,6 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model import rule
 from golden_model.draws import classifier
-from golden_model.spec.formats import ReadoutFormat
 from hdl.rtl.head.layer_head import head
 from sim.bench import Bench, Regime, Sink, clocks, start
 from sim.benches.harness import Group, Watched, dense, folding, packed, tag
@@ -50,7 +49,7 @@ class Matrix:
     def __init__(self, dut, component, name, regime) -> None:
         self.dut, self.name = dut, name
         self.layer, self.fold = HEADS[name]
-        self.hidden = not isinstance(self.layer, ReadoutFormat)
+        self.hidden = not self.layer.reads_out
         self.chance = np.random.default_rng(7)
         self.regime = regime
         self.scores = Sink(dut, component, f"{name}_o_score", stall=regime.sink, seed=2)

@@ -8,7 +8,6 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from golden_model.engine import LAYERS
 from golden_model.spec.control import Activity, Counter, Register
-from golden_model.spec.formats import ReadoutFormat
 from hdl.rtl.engine.layer import Layer
 from hdl.rtl.ports import EVENTS
 from sim.bench import Bench, Regime, Sink, Source, reached, start
@@ -124,7 +123,7 @@ class Around:
     async def judge(self, trace, label, learn):
         """Scores and activations of a sample, with its label beside them."""
         assert await self.scores.take(self.layer.classes) == trace.scores.tolist(), self.name
-        if not isinstance(self.layer, ReadoutFormat):
+        if not self.layer.reads_out:
             for beat, h in zip(
                 await self.activations.take(self.layer.units), trace.activations, strict=True
             ):

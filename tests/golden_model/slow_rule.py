@@ -3,7 +3,7 @@
 Written from the tables in golden_model/spec; shares nothing with golden_model but declarations.
 """
 
-from golden_model.spec.formats import ConvFormat, DenseFormat, FormattedNetwork, ReadoutFormat
+from golden_model.spec.formats import ConvFormat, FormattedNetwork, LayerFormat
 from golden_model.spec.network import Feedback, Loss, Rounding
 
 
@@ -17,7 +17,7 @@ def xorshift(seed: int, count: int) -> list[int]:
     return draws
 
 
-def one(fmt: DenseFormat) -> int:
+def one(fmt: LayerFormat) -> int:
     """The input of the bias: 1.0 of pixels, of centred inputs, of activations."""
     if fmt.index:
         return 32
@@ -29,15 +29,15 @@ def half(shift: int) -> int:
 
 
 class SlowLayer:
-    def __init__(self, fmt: DenseFormat) -> None:
+    def __init__(self, fmt: LayerFormat) -> None:
         self.fmt = fmt
-        self.readout = isinstance(fmt, ReadoutFormat)
+        self.readout = fmt.reads_out
         self.rate_shift, self.margin, self.learn = fmt.rate_shift, fmt.margin, True
         self.samples = self.updates = 0
         draws = iter(xorshift(fmt.weight_seed, fmt.units * (fmt.inputs + 1)))
         self.weights = [[self.weight(next(draws)) for _ in range(fmt.inputs + 1)]
                         for _ in range(fmt.units)]  # fmt: skip
-        rows = fmt.units * (fmt.regions if isinstance(fmt, ConvFormat) else 1)
+        rows = fmt.units * fmt.regions
         draws = iter(xorshift(fmt.classifier_seed, rows * fmt.classes))
         self.m: list[list[int]] = []
         self.k: list[list[int]] = []

@@ -1,6 +1,7 @@
 """The golden convolution, plain and compiled, against the rule in plain Python integers."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from golden_model.spec.network import (
     Conv,
     Dense,
     Feedback,
+    Hidden,
     Learning,
     Loss,
     Network,
@@ -120,6 +122,24 @@ def test_the_random_networks_reach_the_corners() -> None:
     regions = {"1 regions", "4 regions", "9 regions"}
     kinds = {*Loss, *Feedback, Coding.UNSIGNED, Coding.SIGNED}
     assert seen == {"low", "high", "clipped", "open", "odd map"} | regions | kinds
+
+
+@pytest.mark.parametrize("compiled", [False, *[True] * can_compile()])
+@pytest.mark.parametrize("kind", [Dense(units=3), Conv(filters=3, kernel=1, pool=1)])
+def test_who_learns_at_the_largest_activation(kind: Hidden, compiled: bool) -> None:
+    """What a layer's format says of it is what the golden model does."""
+    layer = replace(kind, activation_shift=8)
+    formats = infer_formats(Network(name="a", inputs=[1, 1, 4], classes=3, layers=(layer,)))
+    engine = GoldenEngine(formats, compiled=compiled)
+    (told,) = formats.layers
+    engine.write_register(0, Register.MARGIN, told.margin_max)  # each class has an error
+    for weight, activation, learns in ((1, 5, True), (32767, 255, told.saturated_learns)):
+        engine.write_weights(0, np.full((3, 5), weight, np.int32))
+        engine.send(np.full(4, 255, np.uint8), 0)
+        (trace,) = engine.traces()
+        assert trace.activations.tolist() == [activation] * 3
+        assert trace.gradient.astype(bool).tolist() == [learns] * 3
+    assert told.saturated_learns == isinstance(kind, Dense)
 
 
 def test_largest_sums_are_exact() -> None:

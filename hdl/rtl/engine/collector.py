@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from hdl.rtl.parts.delay import delayed
 from hdl.rtl.ports import tag_layout
 
@@ -38,7 +38,7 @@ class Collector(wiring.Component):
     accumulator_bits flip-flops and as many cells if pe > 1.
     """
 
-    def __init__(self, format: DenseFormat, *, pe: int, turns: bool = False) -> None:
+    def __init__(self, format: FullyConnected, *, pe: int, turns: bool = False) -> None:
         self.format, self.pe, self.turns = format, pe, turns
         bits = format.accumulator_bits
         super().__init__(

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected
 from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
 from hdl.rtl.parts.delay import registered
@@ -62,7 +62,7 @@ class Lane(wiring.Component):
     Cost: a multiplier, and with learning about 4 * weight_bits cells.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
         learning = {
             "change": In(signed(folding.change_bits(format))),

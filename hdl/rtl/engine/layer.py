@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.control import Activity, Counter
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from hdl.passes.stages import Folding
 from hdl.rtl.engine.matrix import Matrix
 from hdl.rtl.engine.weight_access import ROW_REQUEST
@@ -54,7 +54,7 @@ class Layer(wiring.Component):
     Latency, throughput: :mod:`hdl.passes.cycles` gives them exactly. Cost: the sum of its parts.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
         super().__init__(
             {

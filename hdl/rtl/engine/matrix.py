@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat
+from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected
 from hdl.passes.stages import Folding
 from hdl.rtl.engine.lane import Lane
 from hdl.rtl.engine.sample_buffer import SampleBuffer
@@ -78,7 +78,7 @@ class Matrix(wiring.Component):
     Cost: PE x SIMD lanes, the sample buffer and the memory.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
         sums = data.ArrayLayout(signed(format.accumulator_bits), folding.pe)
         learning = {

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from hdl.passes.stages import Folding
 from hdl.rtl.parts.delay import delayed
 from hdl.rtl.parts.draws import Generator
@@ -44,7 +44,7 @@ class WeightAccess(wiring.Component):
     Cost: about 120 cells with the generator.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
         words, lanes = folding.weight_words(format), folding.pe * folding.simd
         super().__init__(

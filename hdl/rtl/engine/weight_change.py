@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import FullyConnected
 from hdl.passes.stages import Folding
 from hdl.rtl.parts.delay import delayed
 from hdl.rtl.parts.multiplier import held_product
@@ -45,7 +45,7 @@ class WeightChange(wiring.Component):
     lanes 2 * gradient_operand_bits cells.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.lanes = 2 if folding.takes_turns else 1
         self.hard = folding.hard_update
         gradient = signed(folding.gradient_operand_bits(format))

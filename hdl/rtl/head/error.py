@@ -4,7 +4,8 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import ERROR_MAX, DenseFormat, Loss
+from golden_model.spec.formats import ERROR_MAX, LayerFormat
+from golden_model.spec.network import Loss
 from hdl.rtl.ports import IN_BLOCKS
 
 
@@ -41,7 +42,7 @@ class LocalError(wiring.Component):
     `classes` errors, about 2 * score_bits + 30 cells.
     """
 
-    def __init__(self, format: DenseFormat, *, parallel: bool = False) -> None:
+    def __init__(self, format: LayerFormat, *, parallel: bool = False) -> None:
         self.format, self.parallel = format, parallel
         score, class_ = signed(format.score_bits), range(format.classes)
         error = signed(format.error_bits)
@@ -148,7 +149,7 @@ class PairwiseHingeError(LocalError):
         return judging | self.done, place, Mux(self.done, -count, wrong)
 
 
-def local_error(format: DenseFormat, *, parallel: bool = False) -> LocalError:
+def local_error(format: LayerFormat, *, parallel: bool = False) -> LocalError:
     """The unit for the layer's loss."""
     kind = PairwiseHingeError if format.loss is Loss.PAIRWISE_HINGE else HingeError
     return kind(format, parallel=parallel)

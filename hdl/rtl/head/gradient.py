@@ -4,7 +4,8 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import DenseFormat, Feedback
+from golden_model.spec.formats import DenseFormat, ReadoutFormat
+from golden_model.spec.network import Feedback
 from golden_model.spec.random import MAGNITUDES
 
 
@@ -190,7 +191,7 @@ class ReadoutGradient(wiring.Component):
     Throughput: one unit in two clocks. Latency: 2 clocks. Cost: about 20 cells.
     """
 
-    def __init__(self, format: DenseFormat, *, padded_units: int) -> None:
+    def __init__(self, format: ReadoutFormat, *, padded_units: int) -> None:
         self.format, self.padded_units = format, padded_units
         super().__init__(
             {

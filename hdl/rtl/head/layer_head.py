@@ -4,7 +4,7 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, ReadoutFormat
+from golden_model.spec.formats import ACTIVATION_BITS, DenseFormat, FullyConnected, ReadoutFormat
 from hdl.passes.stages import Folding
 from hdl.rtl.engine.collector import Collector
 from hdl.rtl.head.activation import Activation
@@ -48,7 +48,7 @@ class Head(wiring.Component):
     The last five are there only if the layer learns.
     """
 
-    def __init__(self, format: DenseFormat, folding: Folding) -> None:
+    def __init__(self, format: FullyConnected, folding: Folding) -> None:
         self.format, self.folding = format, folding
         self.padded_units = folding.groups(format) * folding.pe
         learning = {
@@ -243,7 +243,10 @@ class ReadoutHead(Head):
         return m
 
 
-def head(format: DenseFormat, folding: Folding) -> Head:
+HEADS = {DenseFormat: HiddenHead, ReadoutFormat: ReadoutHead}
+"""The head of each kind of layer."""
+
+
+def head(format: FullyConnected, folding: Folding) -> Head:
     """The head for the kind of layer."""
-    kind = ReadoutHead if isinstance(format, ReadoutFormat) else HiddenHead
-    return kind(format, folding)
+    return HEADS[type(format)](format, folding)

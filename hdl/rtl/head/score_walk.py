@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_model.spec.formats import DenseFormat
+from golden_model.spec.formats import LayerFormat
 from golden_model.spec.network import Loss
 
 
@@ -35,7 +35,7 @@ class ScoreWalk(wiring.Component):
     the pairwise hinge. Cost: about 2 * score_bits + 20 cells.
     """
 
-    def __init__(self, format: DenseFormat) -> None:
+    def __init__(self, format: LayerFormat) -> None:
         self.format = format
         self.label_first = format.loss is Loss.PAIRWISE_HINGE
         super().__init__(

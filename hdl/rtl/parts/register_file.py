@@ -7,7 +7,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.control import Register
-from golden_model.spec.formats import DenseFormat, FormattedNetwork
+from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.network import Rounding
 from hdl.rtl.parts.delay import delayed
 from hdl.rtl.parts.draws import ACCESS, xorshift_constant
@@ -27,13 +27,13 @@ NAMES = {Register.RATE_SHIFT: "rate", Register.MARGIN: "margin", Register.LEARN:
 layer has itself."""
 
 
-def registers_layout(layer: DenseFormat) -> data.StructLayout:
+def registers_layout(layer: LayerFormat) -> data.StructLayout:
     """The registers that a layer sees."""
     widths = range(layer.rate_shift_max + 1), layer.score_bits - 1, 1
     return data.StructLayout(dict(zip(NAMES.values(), widths, strict=True)))
 
 
-def described(layer: DenseFormat) -> dict[Register, int]:
+def described(layer: LayerFormat) -> dict[Register, int]:
     """Values after a reset; of a register that is not among them 0."""
     values = {
         Register.RATE_SHIFT: layer.rate_shift,
