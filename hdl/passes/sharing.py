@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from golden_model.spec.formats import ConvFormat, LayerFormat, ReadoutFormat
+from golden_model.spec.conv import ConvFormat
+from golden_model.spec.layer import LayerFormat
 
 FLAGS = 8
 """Inputs whose zeros are looked at together."""
@@ -192,7 +193,7 @@ class Row:
     @property
     def scored(self) -> bool:
         """Whether a random classifier scores it."""
-        return not isinstance(self.format, ReadoutFormat)
+        return not self.format.reads_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
