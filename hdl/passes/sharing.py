@@ -177,6 +177,16 @@ class Row:
         return self.windows * self.outputs_per_window
 
     @property
+    def tap_pixels(self) -> int:
+        """Pixels that a filter sees at a time."""
+        return self.taps // self.stride
+
+    @property
+    def tap_channels(self) -> int:
+        """Inputs of each of them, without padding."""
+        return self.format.inputs // self.tap_pixels
+
+    @property
     def page_depth(self) -> int:
         """Bytes of a sample in a bank."""
         if self.layout is Layout.FLAT:
