@@ -1,14 +1,14 @@
 """Third pass: every event gets its clock."""
 
 from hdl.passes.cycles import interval
-from hdl.passes.stages import LayerCycles, MappedNetwork, ScheduledNetwork
+from hdl.passes.stages import EngineCycles, MappedNetwork, ScheduledNetwork
 
 
 def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
     """Clocks of each layer by itself and of the pipeline."""
     formats, foldings = mapped.formats.fully_connected, mapped.foldings
     layers = tuple(
-        LayerCycles(
+        EngineCycles(
             inference=interval([layer], [folding], False),
             training=interval([layer], [folding], folding.learns),
             words=folding.weight_words(layer),

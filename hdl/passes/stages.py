@@ -7,9 +7,11 @@ from golden_model.spec.formats import (
     ACTIVATION_MAX,
     FormattedNetwork,
     FullyConnected,
+    LayerFormat,
     signed_bits,
 )
 from golden_model.spec.network import Rounding
+from hdl.passes.sharing import EngineTable, SharedFolding, table
 
 CHUNK = 8
 """Words that are looked at together where zeros are skipped."""
@@ -128,19 +130,79 @@ class Folding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedNetwork:
-    """A network with the folding of each layer.
+class Engines:
+    """What computes each layer of a network: an engine of its own, or one that several share.
 
     Members
     -------
     formats
         The network with its formats.
     foldings
-        One for each layer.
+        Of the first layers, fully connected ones: each has an engine of its own.
+    shared
+        Of the engine on which all other layers take turns; None if there are none.
     """
 
     formats: FormattedNetwork
     foldings: tuple[Folding, ...]
+    shared: SharedFolding | None = None
+
+    def __post_init__(self) -> None:
+        if (self.shared is None) != (len(self.foldings) == len(self.formats.layers)):
+            raise ValueError("each layer has either an engine of its own, or shares one")
+
+    @property
+    def own(self) -> tuple[tuple[FullyConnected, Folding], ...]:
+        """Layers with an engine of their own, each with its folding."""
+        pairs = zip(self.formats.layers, self.foldings, strict=False)
+        return tuple((as_fully_connected(layer), folding) for layer, folding in pairs)
+
+    @property
+    def sharing(self) -> tuple[LayerFormat, ...]:
+        """Layers that take turns on one engine: all behind those with their own."""
+        return self.formats.layers[len(self.foldings) :]
+
+    @property
+    def table(self) -> EngineTable | None:
+        """Where each of those layers stands on it; None without a shared engine."""
+        return None if self.shared is None else table(self.sharing, self.shared)
+
+    @property
+    def all_foldings(self) -> tuple[Folding | SharedFolding, ...]:
+        """Of every engine, the shared one last."""
+        return (*self.foldings, *(() if self.shared is None else (self.shared,)))
+
+    @property
+    def learns(self) -> bool:
+        """Whether the network learns: all of it does, or none."""
+        return all(folding.learns for folding in self.all_foldings)
+
+    @property
+    def skips_zeros(self) -> bool:
+        """Whether some engine leaves out zeros."""
+        return any(folding.skip_zeros for folding in self.all_foldings)
+
+    @property
+    def slow_memory(self) -> bool:
+        """Whether what some engine reads of its weights passes through a register."""
+        return any(folding.slow_memory for folding in self.all_foldings)
+
+    @property
+    def classifier_rom(self) -> bool:
+        """Whether the random classifiers are read from ROM; else all are generated."""
+        return all(folding.classifier_rom for folding in self.all_foldings)
+
+
+def as_fully_connected(layer: LayerFormat) -> FullyConnected:
+    """The layer, which must be one; raises :class:`ValueError` for a convolution."""
+    if not isinstance(layer, FullyConnected):
+        raise ValueError(f"{layer.name} is not fully connected: it has no engine of its own")
+    return layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedNetwork(Engines):
+    """A network with the folding of each engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,36 +235,33 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MappedNetwork:
+class MappedNetwork(Engines):
     """A folded network whose memories have homes.
 
     Members
     -------
-    formats, foldings
-        As before.
     memories
-        All memories, layer by layer, then the link's.
+        All memories, engine by engine, then the link's.
     """
 
-    formats: FormattedNetwork
-    foldings: tuple[Folding, ...]
     memories: tuple[Memory, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCycles:
-    """Clocks from one sample's start to the next one's, for one layer that never waits.
+class EngineCycles:
+    """Clocks from one sample's start to the next one's, for one engine that never waits.
 
     Members
     -------
     inference
         No update is pending.
     training
-        Each sample applies the update of the one before; in a layer that only infers the same.
+        Each sample applies the update of the one before; in an engine that only infers the same.
     words
-        Weight words of a sweep: the least that one word per clock could take.
+        Weight words of a sweep through all its layers, each group once: of a layer with an engine
+        of its own the least that one word per clock could take.
 
-    A layer that skips zeros takes so many clocks for a sample that has none.
+    An engine that skips zeros takes so many clocks for a sample that has none.
     """
 
     inference: int
@@ -211,22 +270,20 @@ class LayerCycles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledNetwork:
+class ScheduledNetwork(Engines):
     """The last stage: every event has its clock; RTL is made of it.
 
     Members
     -------
-    formats, foldings, memories
+    memories
         As before.
     layers
-        Cycles of each layer by itself.
+        Cycles of each engine by itself: of each layer that has its own, then of the shared one.
     inference, training
         Clocks per sample of the whole pipeline in its steady state.
     """
 
-    formats: FormattedNetwork
-    foldings: tuple[Folding, ...]
     memories: tuple[Memory, ...]
-    layers: tuple[LayerCycles, ...]
+    layers: tuple[EngineCycles, ...]
     inference: int
     training: int
