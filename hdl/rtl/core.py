@@ -12,10 +12,11 @@ from hdl.rtl.engine.layer import Layer
 from hdl.rtl.parts.register_file import RegisterFile
 from hdl.rtl.parts.stage import Stage
 from hdl.rtl.ports import core_signature, score_layout
+from hdl.rtl.sharing.engine import SharedEngine
 
 
 class Core(wiring.Component):
-    """Layers as a pipeline; the last one's scores are the answer.
+    """Engines as a pipeline; the scores of the last one's last layer are the answer.
 
     Parameters
     ----------
@@ -24,80 +25,100 @@ class Core(wiring.Component):
 
     Members
     -------
-    Those of :func:`hdl.rtl.ports.core_signature`. The layers' own are reached by `layers`, for
-    simulation.
+    Those of :func:`hdl.rtl.ports.core_signature`. For simulation the engines are reached: those of
+    single layers by `layers`, the one behind them that layers share, if there is one, by `shared`.
 
-    Throughput: that of the slowest layer. Cost: the sum of the layers and of the register file.
+    Throughput: that of the slowest engine. Cost: the sum of the engines and of the register file.
     """
 
     def __init__(self, schedule: ScheduledNetwork) -> None:
         self.schedule = schedule
-        pairs = zip(schedule.formats.fully_connected, schedule.foldings, strict=True)
-        self.layers = [Layer(format, folding) for format, folding in pairs]
+        self.layers = [Layer(format, folding) for format, folding in schedule.own]
+        self.shared = None
+        if schedule.shared is not None:
+            self.shared = SharedEngine(schedule.sharing, schedule.shared)
         super().__init__(core_signature(schedule.formats.answer))
 
     def elaborate(self, platform):
         m = Module()
-        layers = self.layers
-        for layer in layers:
+        for layer in self.layers:
             m.submodules[layer.format.name] = layer
-        m.submodules.answer = answer = Answer(layers[-1].format)
-        connect(m, flipped(self.i), layers[0].i)
-        for lower, upper in pairwise(layers):
+        if self.shared is not None:
+            m.submodules.shared = self.shared
+        engines = [*self.layers, *([] if self.shared is None else [self.shared])]
+        m.submodules.answer = answer = Answer(self.schedule.formats.answer)
+        connect(m, flipped(self.i), engines[0].i)
+        for lower, upper in pairwise(engines):
             connect(m, lower.o, upper.i)
             m.d.comb += lower.o_score.ready.eq(1)
-        connect(m, layers[-1].o_score, answer.i)
+        connect(m, engines[-1].o_score, answer.i)
         connect(m, answer.o, flipped(self.o))
-        m.d.comb += layers[-1].o.ready.eq(1)
-        m.d.sync += self.idle.eq(Cat(layer.idle for layer in layers).all())
-        m.d.comb += [layer.drain.eq(self.drain) for layer in layers]
-        self._weights(m, layers)
-        self._registers(m, layers)
+        if self.shared is None:
+            m.d.comb += engines[-1].o.ready.eq(1)
+        m.d.sync += self.idle.eq(Cat(engine.idle for engine in engines).all())
+        m.d.comb += [layer.drain.eq(self.drain) for layer in self.layers]
+        self._weights(m, engines)
+        self._registers(m)
         return m
 
-    def _weights(self, m, layers):
-        """Requests go to the layer they name, answers come from it."""
+    def _weights(self, m, engines):
+        """Requests go to the engine of the layer that they name, answers come from it."""
         m.submodules.weight_answer = answer = Stage(signed(16))
         connect(m, answer.o, flipped(self.o_weight))
-        # Which layer that is takes a clock of its own.
-        named, asked = Signal(len(layers)), Signal()
+        # Which engine that is takes a clock of its own.
+        named, asked = Signal(len(engines)), Signal()
+        request = self.i_weight.payload
         m.d.sync += asked.eq(self.i_weight.valid & ~self.i_weight.ready)
-        for index, layer in enumerate(layers):
-            m.d.sync += named[index].eq(self.i_weight.payload.layer == index)
+        for index, engine in enumerate(engines):
+            ours = request.layer == index
+            if engine is self.shared:
+                ours = request.layer >= index
+                m.d.comb += engine.i_weight.payload.layer.eq(request.layer - index)
+            m.d.sync += named[index].eq(ours)
             with m.If(named[index]):
                 m.d.comb += [
-                    layer.i_weight.valid.eq(asked),
-                    self.i_weight.ready.eq(layer.i_weight.ready),
-                    layer.o_weight.ready.eq(answer.i.ready),
-                    answer.i.valid.eq(layer.o_weight.valid),
-                    answer.i.payload.eq(layer.o_weight.payload),
+                    engine.i_weight.valid.eq(asked),
+                    self.i_weight.ready.eq(engine.i_weight.ready),
+                    engine.o_weight.ready.eq(answer.i.ready),
+                    answer.i.valid.eq(engine.o_weight.valid),
+                    answer.i.payload.eq(engine.o_weight.payload),
                 ]
             m.d.comb += [
-                layer.i_weight.payload[name].eq(self.i_weight.payload[name])
+                engine.i_weight.payload[name].eq(request[name])
                 for name in ("unit", "input", "write", "value")
             ]
 
-    def _registers(self, m, layers):
+    def _registers(self, m):
         """Registers out, events in."""
+        own, shared = self.layers, self.shared
         m.submodules.registers = registers = RegisterFile(
             self.schedule.formats,
-            slow=any(folding.slow_memory for folding in self.schedule.foldings),
-            dithering=[
-                layer.format.name for layer in layers if layer.folding.dithers(layer.format)
-            ],
+            slow=self.schedule.slow_memory,
+            dithering=[layer.format.name for layer in own if layer.folding.dithers(layer.format)],
         )
         connect(m, flipped(self.i_register), registers.i)
         connect(m, registers.o, flipped(self.o_register))
-        for number, layer in enumerate(layers):
-            values = registers.registers[layer.format.name]
+        for number, format in enumerate(self.schedule.formats.layers):
+            values = registers.registers[format.name]
+            if number < len(own):
+                layer, events = own[number], own[number].events
+                rate, margin, learn = layer.rate, layer.margin, layer.learn
+            else:
+                place = number - len(own)
+                events = shared.events[place]
+                rate, margin, learn = (
+                    shared.rates[place],
+                    shared.margins[place],
+                    shared.learn[place],
+                )
             m.d.comb += [
-                registers.events[number].eq(layer.events),
-                layer.rate.eq(values.rate),
-                layer.margin.eq(values.margin),
-                layer.learn.eq(values.learn),
+                registers.events[number].eq(events),
+                rate.eq(values.rate),
+                margin.eq(values.margin),
+                learn.eq(values.learn),
             ]
-            if layer.format.name in registers.dithering:
-                connect(m, registers.generator(layer.format), layer.rounding)
+            if format.name in registers.dithering:
+                connect(m, registers.generator(format), own[number].rounding)
 
 
 class Answer(wiring.Component):
