@@ -188,9 +188,9 @@ class Row:
 
     @property
     def page_depth(self) -> int:
-        """Bytes of a sample in a bank."""
+        """Bytes of a sample in a bank, in whole units of 8, so that pages begin at such ones."""
         if self.layout is Layout.FLAT:
-            return -(-self.taps // self.banks)
+            return _padded(-(-self.taps // self.banks))
         return -(-self.height // 2) * self.row_stride
 
     @property

@@ -1,6 +1,6 @@
 """Registers between two ends of a stream."""
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,4 +49,33 @@ class Pipe(wiring.Component):
         m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
         with m.If(self.i.ready):
             m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
+        return m
+
+
+class Skid(wiring.Component):
+    """Cuts the path of `ready` between `i` and `o`, but not the payload's.
+
+    Parameters
+    ----------
+    shape
+        Of the payload.
+
+    Latency: none. Throughput: one beat per clock. Cost: a flip-flop and a cell for each bit of the
+    payload, and 3 cells.
+    """
+
+    def __init__(self, shape) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+        saved, held = Signal.like(self.i.payload), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~held),
+            self.o.valid.eq(self.i.valid | held),
+            self.o.payload.eq(Mux(held, saved, self.i.payload)),
+        ]
+        m.d.sync += held.eq(self.o.valid & ~self.o.ready)
+        with m.If(~held):
+            m.d.sync += saved.eq(self.i.payload)
         return m

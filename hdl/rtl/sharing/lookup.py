@@ -8,9 +8,11 @@ from amaranth import Module, Shape, Signal
 def lookup(m: Module, index, values: Sequence[int], *, name: str) -> Signal:
     """``values[index]``, combinational; wide enough for every one of them, signed if need be.
 
+    One bit at least, since the inverse of none is 0.
+
     Cost: nothing where all are equal, else a few cells a bit.
     """
-    chosen = Signal(Shape.cast(range(min(0, *values), max(values) + 1)), name=name)
+    chosen = Signal(Shape.cast(range(min(0, *values), max(1, *values) + 1)), name=name)
     if len(set(values)) == 1:
         m.d.comb += chosen.eq(values[0])
         return chosen
