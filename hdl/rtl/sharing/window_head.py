@@ -1,0 +1,153 @@
+"""From the sums of a block of places to activations: round, shift, clip, take the largest."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden_model.spec.layer import ACTIVATION_BITS, ACTIVATION_MAX
+from hdl.passes.sharing import PLACES, EngineTable, Layout, SharedFolding
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.sharing.lanes import sum_bits
+from hdl.rtl.sharing.lookup import lookup
+from hdl.rtl.sharing.winners import PLACE
+
+SUM_TO_SCORE = 1
+"""Clocks from sums at `i` to a readout's scores."""
+SUM_TO_ACTIVATION = 5
+"""Clocks from sums at `i` to the activation of their window, and its place."""
+
+
+def score_bits(table: EngineTable) -> int:
+    """Signed width of a score of any layer."""
+    return max(row.format.score_bits for row in table.rows)
+
+
+class WindowHead(wiring.Component):
+    """``a[p] = clip((acc[p] + half(s)) >> s, 0, 255)``, ``h = max a[p]``, at its first place.
+
+    Without pooling `turn` says which place counts. A readout's ``score = acc[0] >> s``.
+
+    =====  ========================================================
+    0      sums stand at `i`
+    1      shifted; `score` stands
+    2      rounded
+    3      clipped
+    4      the larger one of each row of places
+    5      `h` and `place` stand
+    =====  ========================================================
+
+    Parameters
+    ----------
+    table, folding
+        The engine's layers, and how they are folded.
+
+    Members
+    -------
+    layer
+        Stable from 0 to 5.
+    i
+        Sums of some filters, by filter and place.
+    turn
+        Place of a layer without pooling, three clocks behind its sums; 0 for layers of one place.
+    score
+        Of each filter.
+    h, place
+        Of each filter.
+
+    Throughput: one window of `heads` filters a clock. Cost: about heads * (PLACES * (sum_bits + 30)
+    + 50) cells.
+    """
+
+    def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
+        self.table, self.folding = table, folding
+        heads, sums = folding.heads, data.ArrayLayout(signed(sum_bits(table)), folding.places)
+        super().__init__(
+            {
+                "layer": In(range(len(table.rows))),
+                "i": In(data.ArrayLayout(sums, heads)),
+                "turn": In(range(PLACES)),
+                "score": Out(data.ArrayLayout(signed(score_bits(table)), heads)),
+                "h": Out(data.ArrayLayout(ACTIVATION_BITS, heads)),
+                "place": Out(data.ArrayLayout(PLACE, heads)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pools = [int(row.format.pool == 2) for row in self.table.rows]
+        pools = lookup(m, self.layer, pools, name="pools")
+        turns = delayed(m, self.turn, 1, name="turn")
+        for k in range(self.folding.heads):
+            candidates = [
+                (self._activate(m, k, p), Const(0, 0)) for p in range(self.folding.places)
+            ]
+            # Columns, then rows.
+            for bit, turn in enumerate(turns):
+                if len(candidates) > 1:
+                    takes = [Mux(pools, b > a, turn[bit]) for (a, _), (b, _) in _pairs(candidates)]
+                    chosen = zip(takes, _pairs(candidates), strict=True)
+                else:
+                    chosen = [(0, (candidates[0], candidates[0]))]
+                candidates = [
+                    self._take(m, second, pair, name=f"larger{k}_{bit}_{n}")
+                    for n, (second, pair) in enumerate(chosen)
+                ]
+            m.d.comb += [self.h[k].eq(candidates[0][0]), self.place[k].eq(candidates[0][1])]
+        return m
+
+    def _activate(self, m, k, p):
+        """The clipped activation of one place."""
+        shifted, carry = self._shift(m, k, p)
+        # Only a first place is ever a readout's.
+        if p == 0:
+            m.d.comb += self.score[k].eq(shifted)
+        rounded, beyond = Signal(ACTIVATION_BITS + 1, name=f"rounded{k}_{p}"), Signal()
+        negative = Signal(name=f"negative{k}_{p}")
+        clipped = Signal(ACTIVATION_BITS, name=f"clipped{k}_{p}")
+        m.d.sync += [
+            rounded.eq(shifted[:ACTIVATION_BITS] + carry),
+            beyond.eq(shifted[ACTIVATION_BITS:].any()),
+            negative.eq(shifted[-1]),
+            clipped.eq(Mux(beyond | rounded[-1], ACTIVATION_MAX, rounded[:ACTIVATION_BITS])),
+        ]
+        with m.If(negative):
+            m.d.sync += clipped.eq(0)
+        return clipped
+
+    def _shift(self, m, k, p):
+        """The sum shifted right, and the bit below the cut, which rounds it half up."""
+        value = self.i[k][p]
+        used = [p == 0 or row.layout is not Layout.FLAT for row in self.table.rows]
+        used = used if any(used) else [True] * len(used)
+        shifts = [row.format.activation_shift for row in self.table.rows]
+        used_shifts = [s for s, use in zip(shifts, used, strict=True) if use]
+        kept = max(sum_bits(self.table) - min(used_shifts), ACTIVATION_BITS + 1)
+        shifted, carry = Signal(signed(kept), name=f"shifted{k}_{p}"), Signal(name=f"carry{k}_{p}")
+
+        def take(shift):
+            below = value[shift - 1] if shift else 0
+            m.d.sync += [shifted.eq(value >> shift), carry.eq(below)]
+
+        take(used_shifts[-1])
+        if len(set(used_shifts)) > 1:
+            with m.Switch(self.layer):
+                for number, (shift, use) in enumerate(zip(shifts, used, strict=True)):
+                    if use and shift != used_shifts[-1]:
+                        with m.Case(number):
+                            take(shift)
+        return shifted, carry
+
+    def _take(self, m, second, pair, *, name):
+        """The second of two, or the first, a clock later; and which, above what chose them."""
+        (a, place), (b, other_place) = pair
+        taken, which = Signal(ACTIVATION_BITS, name=name), Signal(len(place) + 1, name=f"{name}_is")
+        m.d.sync += [
+            taken.eq(Mux(second, b, a)),
+            which.eq(Cat(Mux(second, other_place, place), second)),
+        ]
+        return taken, which
+
+
+def _pairs(items):
+    """First and second, third and fourth."""
+    return list(zip(items[::2], items[1::2], strict=True))
