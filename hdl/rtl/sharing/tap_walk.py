@@ -1,0 +1,225 @@
+"""Taps that the update machine visits, one after another, and the blocks that they belong to."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.passes.sharing import FLAGS, EngineTable, Layout, SharedFolding
+from hdl.rtl.sharing.lookup import lookup
+from hdl.rtl.sharing.page_ports import page_read, sides
+from hdl.rtl.sharing.step_bank import SLOT_BITS
+from hdl.rtl.sharing.update_blocks import last_taps
+from hdl.rtl.sharing.update_walk import inside, update_token
+
+
+class TapWalk(wiring.Component):
+    """A block in one window is in hand and gives its lowest tap until it has none.
+
+    =====  ==========================================================================
+    0      a block goes in
+    1      its first tap is visited: `read`, and `add`, if that is granted
+    =====  ==========================================================================
+
+    Behind the last tap of a block in its last window, `close`, the next block's begin in the other
+    bank; `close` waits until the slots of that one are all fetched. A block without any tap in its
+    last window takes a clock for that, and has no `close` if it has none in any.
+
+    Parameters
+    ----------
+    table, folding
+        The engine's.
+
+    Members
+    -------
+    start, layer, parity
+        Pulse: begin with the first group of `layer`; both stable.
+    skip
+        Pulse: a group is left out.
+    i
+        Out of the flag reader.
+    ready
+        The gradients of the group in hand stand.
+    read, page, grant
+        To U's port of :class:`~hdl.rtl.sharing.pages.Pages`.
+    add, close, bank, slot
+        To :class:`~hdl.rtl.sharing.step_bank.StepBank`, which gets them with the inputs read.
+    region, places, learns
+        Of the visited window.
+    final
+        With `close`: the block is the bias, the group's last one.
+    base, bias, pending, fetched
+        Weight word of slot 0 of the block that was closed last, whether it is the bias, and whether
+        slots of it are left; pulse: none are from the next clock on.
+
+    Throughput: one tap per clock. Cost: about 4 cells for each bit of an address, and 60.
+    """
+
+    def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
+        self.table, self.folding = table, folding
+        self.token = update_token(table, folding)
+        into = data.StructLayout({"visits": FLAGS, "token": self.token})
+        super().__init__(
+            {
+                "start": In(1),
+                "layer": In(range(len(table.rows))),
+                "parity": In(1),
+                "skip": In(1),
+                "i": In(stream.Signature(into)),
+                "ready": In(1),
+                "read": Out(1),
+                "page": Out(page_read(table, folding)),
+                "grant": In(1),
+                "add": Out(1),
+                "close": Out(1),
+                "bank": Out(1),
+                "slot": Out(SLOT_BITS),
+                **{name: Out(self.token[name].shape) for name in ("region", "places", "learns")},
+                "final": Out(1),
+                "base": Out(range(table.weight_words)),
+                "bias": Out(1),
+                "pending": Out(1),
+                "fetched": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, visits, token = Signal(), Signal(FLAGS), Signal(self.token)
+        rest, leaves = Signal(FLAGS), Signal()
+        ends, open_, stuck = Signal(), Signal(), Signal()
+        m.d.comb += [
+            rest.eq(visits & (visits - 1)),
+            ends.eq(token.last & ~rest.any()),
+            stuck.eq(ends & self.pending & (open_ | visits.any())),
+            self.read.eq(valid & visits.any() & self.ready & ~stuck),
+            self.add.eq(self.read & self.grant),
+            leaves.eq((self.add & ~rest.any()) | (valid & ~visits.any() & ~stuck)),
+            self.close.eq(leaves & token.last & (open_ | visits.any())),
+            self.final.eq(self.close & token.bias),
+            self.i.ready.eq(~valid | leaves),
+            *(getattr(self, name).eq(token[name]) for name in ("region", "places", "learns")),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += [
+                valid.eq(self.i.valid),
+                visits.eq(self.i.payload.visits),
+                token.eq(self.i.payload.token),
+            ]
+        with m.Elif(self.add):
+            m.d.sync += visits.eq(rest)
+        with m.If(self.add):
+            m.d.sync += open_.eq(1)
+        with m.If(leaves & token.last):
+            m.d.sync += open_.eq(0)
+        self._blocks(m, token, leaves & token.last)
+        self._page(m, token, visits & ~rest)
+        return m
+
+    def _blocks(self, m, token, ends) -> None:
+        """Where the block in hand has its weights, and which one is to be written."""
+        rows = self.table.rows
+        base = Signal.like(self.base, name="block_base")
+        short = lookup(m, self.layer, [last_taps(row) for row in rows], name="last_taps")
+        words = lookup(m, self.layer, [row.words for row in rows], name="words")
+        begin = Signal()
+        m.d.sync += begin.eq(self.start)
+        block = Mux(token.bias, 1, Mux(token.last_chunk, short, FLAGS))
+        with m.If(ends | self.skip):
+            m.d.sync += base.eq(base + Mux(self.skip, words, block))
+        with m.If(begin):
+            first = lookup(m, self.layer, [row.weight_base for row in rows], name="weight_base")
+            m.d.sync += base.eq(first)
+        with m.If(self.fetched):
+            m.d.sync += self.pending.eq(0)
+        with m.If(self.close):
+            m.d.sync += [
+                self.pending.eq(1),
+                self.base.eq(base),
+                self.bias.eq(token.bias),
+                self.bank.eq(~self.bank),
+            ]
+
+    def _page(self, m, token, lowest) -> None:
+        """The inputs of the lowest tap."""
+        rows, side, page = self.table.rows, sides(self.folding), self.page
+        place = Signal(SLOT_BITS)
+        numbers = (Mux(lowest[n], n, 0) for n in range(FLAGS))
+        m.d.comb += place.eq(reduce(or_, numbers))
+        row, beyond = self._row(m, token)
+        flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in rows], name="flat")
+        number = Cat(place, token.column)
+        m.d.comb += [page.bias.eq(token.bias), self.slot.eq(place - token.offset)]
+        if side == 1:
+            m.d.comb += [
+                page.row[0].eq(row),
+                page.column[0].eq(number),
+                page.rows.eq(1),
+                page.columns.eq(1),
+            ]
+            return
+        m.d.comb += [
+            page.row[1].eq(row),
+            page.row[0].eq(row + beyond),
+        ]
+        pixels = [~flat, self._pixels(m, token, place)]
+        kinds = [pixels]
+        if self.table.rows[0].layout is Layout.PACKED:
+            kinds.append([self.layer == 0, self._packed(token, place)])
+        for condition, (columns, edge, parity) in kinds:
+            with m.If(condition):
+                m.d.comb += [
+                    *(c.eq(value) for c, value in zip(page.column, columns, strict=True)),
+                    page.rows.eq(inside(token.row_edge, token.row_parity)),
+                    page.columns.eq(inside(edge, parity)),
+                    page.row_parity.eq(token.row_parity),
+                    page.column_parity.eq(parity),
+                ]
+        with m.If(flat):
+            m.d.comb += [
+                *(column.eq(number >> 2) for column in page.column),
+                page.rows.eq(3),
+                page.columns.eq(3),
+                page.row_parity.eq(place[1]),
+                page.column_parity.eq(place[0]),
+            ]
+
+    def _row(self, m, token):
+        """Of bank row 1, in the page, and how far on that of bank row 0 is."""
+        rows = self.table.rows
+        ahead = [
+            lookup(
+                m,
+                self.layer,
+                [row.page_bases[n] // FLAGS - row.flag_bases[n] for row in rows],
+                name=f"page_ahead{n}",
+            )
+            for n in range(2)
+        ]
+        step = lookup(m, self.layer, [row.row_stride // FLAGS for row in rows], name="row_step")
+        row, beyond = Signal.like(self.page.row[0], name="row"), Signal.like(step)
+        m.d.comb += [
+            row.eq(token.row + Mux(self.parity, ahead[1], ahead[0])),
+            beyond.eq(Mux(token.row_parity, step, 0)),
+        ]
+        return row, beyond
+
+    def _pixels(self, m, token, place):
+        """Columns of banks 0 and 1, whether nothing is to the right, and the parity."""
+        steps = [r.stride // FLAGS if r.layout is Layout.PIXELS else 0 for r in self.table.rows]
+        step = lookup(m, self.layer, steps, name="column_step")
+        right = token.column + Mux(token.column_parity, step, 0)
+        columns = [Cat(place, right), Cat(place, token.column)]
+        return columns, token.column_edge, token.column_parity
+
+    def _packed(self, token, place):
+        """The same of the first layer, if it is PACKED."""
+        row = self.table.rows[0]
+        bits = (row.stride - 1).bit_length()
+        byte = Cat(place, token.column)
+        channel, pixel = byte[:bits], byte[bits:]
+        columns = [Cat(channel, (pixel + 1)[1:]), Cat(channel, pixel[1:])]
+        last = (row.width - 1) * row.stride % FLAGS >> bits
+        return columns, token.column_edge & (place[bits:] == last), pixel[0]

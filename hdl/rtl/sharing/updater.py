@@ -1,0 +1,213 @@
+"""U: the updates of judged samples, beside the sweep that forms the sums of the next ones."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.rtl.parts.delay import delayed
+from hdl.rtl.sharing.flag_reader import FlagReader
+from hdl.rtl.sharing.gradients import Gradients
+from hdl.rtl.sharing.lookup import lookup
+from hdl.rtl.sharing.page_ports import flag_port, operands, page_read
+from hdl.rtl.sharing.step_bank import StepBank
+from hdl.rtl.sharing.tap_walk import TapWalk
+from hdl.rtl.sharing.update_walk import UpdateWalk
+from hdl.rtl.sharing.weight_step import WeightStep
+from hdl.rtl.sharing.winners import count_shape, winner_layout
+
+PAGE_LATENCY = 3
+"""Clocks from reading a page to its inputs; slow memory takes one more."""
+GRADIENTS_AT = 2
+"""Clock behind a visit in which its gradients are asked for."""
+
+
+class Updater(wiring.Component):
+    """Updates all weights of a layer for one sample, group of filters by group.
+
+    For each group: blocks of taps, for each the windows with a learner, for each of these its taps
+    that are not all zero, a clock each. The sums of a block are rounded and subtracted while the
+    next block's are formed. Clocks are counted from a visit of a tap:
+
+    =====  ==========================================================================
+    0      inputs are read: `page_read`, `page`, where `page_grant` is 1
+    2      and gradients
+    3      `x` arrives; with slow memory this and all that follows a clock later
+    6      the step is written; if that was the block's last one:
+    7      the first of its words is looked at; what becomes of it takes
+           :class:`~hdl.rtl.sharing.weight_step.WeightStep` 5 clocks to `read`
+    =====  ==========================================================================
+
+    Parameters
+    ----------
+    table, folding
+        The engine's.
+
+    Members
+    -------
+    start, layer, parity, rate, errors
+        Pulse: update `layer` for the sample of this parity, whose errors are given; all but the
+        pulse stay until `done`.
+    busy, group, done
+        At work, from the clock behind `start` on; groups below this one are through; pulse: all
+        are, in the first clock that is not busy.
+    entry_address, entry_fetch, entry, count_address, count_fetch, count
+        To :class:`~hdl.rtl.sharing.winners.Winners`.
+    flags, page_read, page, page_grant, x
+        To U's ports of :class:`~hdl.rtl.sharing.pages.Pages`; flags only if zeros are skipped.
+    hold, read, read_address, read_data, write, write_address, write_data
+        To the weight memory, see :class:`~hdl.rtl.sharing.weight_step.WeightStep`.
+
+    Throughput: a visit in a clock. Cost: the sum of its parts.
+    """
+
+    def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
+        self.table, self.folding = table, folding
+        self.gradients = Gradients(table, folding)
+        self.weights = WeightStep(table, folding)
+        self.walk = UpdateWalk(table, folding)
+        members = {
+            "start": In(1),
+            "layer": In(range(len(table.rows))),
+            "parity": In(1),
+            "rate": In(self.weights.rate.shape()),
+            "errors": In(self.gradients.errors.shape()),
+            "busy": Out(1),
+            "group": Out(range(max(row.groups for row in table.rows) + 1)),
+            "done": Out(1),
+            "entry_address": Out(self.walk.address.shape()),
+            "entry_fetch": Out(1),
+            "entry": In(winner_layout(table, folding)),
+            "count_address": Out(self.walk.count_address.shape()),
+            "count_fetch": Out(1),
+            "count": In(count_shape(table)),
+            "page_read": Out(1),
+            "page": Out(page_read(table, folding)),
+            "page_grant": In(1),
+            "x": In(operands(folding)),
+        }
+        if folding.skip_zeros:
+            members["flags"] = Out(flag_port(table, folding))
+        for name in WEIGHT_PORT:
+            members[name] = self.weights.signature.members[name]
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.walk = walk = self.walk
+        m.submodules.taps = taps = TapWalk(self.table, self.folding)
+        m.submodules.gradients = gradients = self.gradients
+        m.submodules.weights = weights = self.weights
+        m.submodules.flags = flags = FlagReader(
+            self.table, self.folding, token=walk.out["token"].shape
+        )
+        connect(m, walk.o, flags.i)
+        connect(m, flags.o, taps.i)
+        if self.folding.skip_zeros:
+            connect(m, flags.flags, flipped(self.flags))
+        for part in (walk, taps, gradients):
+            m.d.comb += [part.start.eq(self.start), part.layer.eq(self.layer)]
+        m.d.comb += [
+            *(part.parity.eq(self.parity) for part in (walk, taps)),
+            self.entry_address.eq(walk.address),
+            self.entry_fetch.eq(walk.fetch),
+            walk.entry.eq(self.entry),
+            self.count_address.eq(walk.count_address),
+            self.count_fetch.eq(walk.count_fetch),
+            walk.count.eq(self.count),
+            self.page_read.eq(taps.read),
+            self.page.eq(taps.page),
+            taps.grant.eq(self.page_grant),
+            gradients.errors.eq(self.errors),
+            taps.ready.eq(gradients.ready),
+            gradients.taken.eq(taps.final | walk.skip),
+            walk.settled.eq(gradients.ready & (self.group == walk.group)),
+            taps.skip.eq(walk.skip),
+        ]
+        bank = self._sum(m, walk, taps, gradients, weights)
+        m.submodules.bank = bank
+        self._write(m, taps, weights, bank)
+        self._groups(m, walk, weights)
+        return m
+
+    def _sum(self, m, walk, taps, gradients, weights) -> StepBank:
+        """A visit on its way to the sums, until its inputs and gradients have come."""
+        bank = StepBank(
+            pe=self.folding.pe,
+            places=self.folding.places,
+            gradient_bits=gradients.gradient_bits,
+            step_bits=weights.step_bits,
+            hard=self.folding.hard_update,
+        )
+        latency = PAGE_LATENCY + self.folding.slow_memory
+        visit = data.StructLayout(
+            {"add": 1, "close": 1, "final": 1}
+            | {name: getattr(taps, name).shape() for name in ("bank", "slot")}
+            | {name: getattr(taps, name).shape() for name in ("region", "places", "learns")}
+        )
+        named = Signal(visit)
+        m.d.comb += [named[name].eq(getattr(taps, name)) for name in visit.members]
+        stages = delayed(m, named, latency, name="visit")
+        asking, arrived = stages[GRADIENTS_AT], stages[-1]
+        buffer, read_out = Signal(), Signal()
+        m.d.comb += read_out.eq((asking.close & asking.final) | walk.skip)
+        m.d.sync += buffer.eq(~self.start & (buffer ^ read_out))
+        m.d.comb += [
+            gradients.buffer.eq(buffer),
+            gradients.region.eq(asking.region),
+            gradients.fetch.eq(asking.add),
+            gradients.released.eq(read_out),
+            *(getattr(bank, name).eq(arrived[name]) for name in ("add", "close", "bank", "slot")),
+            bank.winners.eq(arrived.places),
+            bank.x.eq(self.x),
+        ]
+        for lane, learns in enumerate(arrived.learns):
+            d = gradients.gradients[lane]
+            m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
+        return bank
+
+    def _write(self, m, taps, weights, bank) -> None:
+        """What stands in the other bank goes into the weights."""
+        m.d.comb += [
+            weights.layer.eq(self.layer),
+            weights.rate.eq(self.rate),
+            weights.closed.eq(bank.closed),
+            weights.touched.eq(bank.touched),
+            weights.base.eq(taps.base),
+            weights.bias.eq(taps.bias),
+            taps.fetched.eq(weights.fetched),
+            weights.free.eq(bank.free),
+            bank.fetch.eq(weights.fetch),
+            bank.fetch_bank.eq(~taps.bank),
+            bank.fetch_slot.eq(weights.fetch_slot),
+            weights.steps.eq(bank.steps),
+        ]
+        for name in WEIGHT_PORT:
+            own, port = getattr(self, name), getattr(weights, name)
+            m.d.comb += port.eq(own) if name == "read_data" else own.eq(port)
+
+    def _groups(self, m, walk, weights) -> None:
+        """Counts those that are through."""
+        rows = self.table.rows
+        groups = lookup(m, self.layer, [row.groups for row in rows], name="groups")
+        through = Signal()
+        m.d.comb += through.eq(weights.done | walk.skip)
+        m.d.sync += self.done.eq(0)
+        with m.If(through):
+            m.d.sync += self.group.eq(self.group + 1)
+            with m.If(self.group + 1 == groups):
+                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+        with m.If(self.start):
+            m.d.sync += [self.busy.eq(1), self.group.eq(0)]
+
+
+WEIGHT_PORT = (
+    "hold",
+    "read",
+    "read_address",
+    "read_data",
+    "write",
+    "write_address",
+    "write_data",
+)
+"""Members of :class:`~hdl.rtl.sharing.weight_step.WeightStep` that are the machine's own."""
