@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
-from amaranth import Module, signed
+from amaranth import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.layer import LayerFormat
 from hdl.passes.sharing import SharedFolding, table
+from hdl.rtl.parts.weight_memory import WeightMemory
 from hdl.rtl.ports import EVENTS, SAMPLE, WEIGHT_REQUEST
+from hdl.rtl.sharing.control import Control
+from hdl.rtl.sharing.head import Head
+from hdl.rtl.sharing.lanes import Lanes
+from hdl.rtl.sharing.page_filler import PageFiller
+from hdl.rtl.sharing.pages import Pages
+from hdl.rtl.sharing.sweep import ForwardSweep
+from hdl.rtl.sharing.updater import Updater
+from hdl.rtl.sharing.weight_access import SharedWeightAccess
 
 
 class SharedEngine(wiring.Component):
@@ -58,4 +67,159 @@ class SharedEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        settings = (self.table, self.folding)
+        m.submodules.control = control = Control(self.table, learns=self.folding.learns)
+        m.submodules.filler = filler = PageFiller(*settings)
+        m.submodules.pages = pages = Pages(*settings)
+        m.submodules.sweep = sweep = ForwardSweep(*settings)
+        m.submodules.lanes = lanes = Lanes(*settings)
+        m.submodules.head = head = Head(*settings)
+        m.submodules.access = access = SharedWeightAccess(*settings)
+        connect(m, flipped(self.i), filler.i)
+        connect(m, filler.o, pages.host)
+        connect(m, head.o_score, flipped(self.o_score))
+        connect(m, flipped(self.i_weight), access.i)
+        connect(m, access.o, flipped(self.o_weight))
+        self._take_turns(m, control, filler, sweep, head, access)
+        self._sum(m, pages, sweep, lanes, head)
+        updater = None
+        if self.folding.learns:
+            m.submodules.updater = updater = Updater(*settings)
+            self._update(m, control, pages, head, updater)
+        lanes_word = self._share_weights(m, sweep, access, updater)
+        m.d.comb += lanes.weights.eq(lanes_word)
+        self._report(m, control, head)
         return m
+
+    def _take_turns(self, m, control, filler, sweep, head, access):
+        """Which layer F is at, and of which sample."""
+        m.d.comb += [
+            control.initialised.eq(access.initialised),
+            control.full.eq(filler.full),
+            control.tag.eq(filler.tag),
+            filler.take.eq(control.take),
+            filler.release.eq(control.release),
+            control.learns_now.eq(self.learn),
+            control.done.eq(sweep.done),
+            control.blocked.eq(sweep.blocked),
+            control.issue.eq(sweep.issue),
+            control.enter_group.eq(sweep.enter_group),
+            sweep.may_enter.eq(control.may_enter),
+            control.written.eq(head.written),
+            control.judged.eq(head.judged),
+            control.judged_layer.eq(head.judged_layer),
+            control.judged_any.eq(head.any),
+            head.label.eq(control.label),
+            head.learn.eq(control.learn),
+            self.idle.eq(control.idle & access.initialised & ~filler.standing),
+        ]
+        for part in (sweep, head):
+            m.d.comb += [
+                part.start.eq(control.start),
+                part.layer.eq(control.layer),
+                part.parity.eq(control.parity),
+            ]
+        if self.folding.learns:
+            m.d.comb += head.margins.eq(self.margins)
+
+    def _sum(self, m, pages, sweep, lanes, head):
+        """From a word's name to sums in the head."""
+        m.d.comb += [
+            pages.f_read.eq(sweep.issue),
+            pages.f.eq(sweep.place),
+            pages.f_layer.eq(sweep.layer),
+            lanes.issue.eq(sweep.issue),
+            lanes.first.eq(sweep.first),
+            lanes.last.eq(sweep.last),
+            lanes.x.eq(pages.f_x),
+            head.sums.eq(lanes.sums),
+            head.sums_valid.eq(lanes.sums_valid),
+            head.group_named.eq(sweep.group_named),
+            sweep.credit_group.eq(head.credit_group),
+            pages.write_valid.eq(head.write_valid),
+            pages.write.eq(head.write),
+        ]
+        if self.folding.skip_zeros:
+            connect(m, sweep.flags, pages.f_flags)
+
+    def _update(self, m, control, pages, head, updater):
+        """U, and what it reads: inputs, winners and the errors of the layer that it is at."""
+        layers = range(len(self.table.rows))
+        errors = [Signal.like(head.errors, name=f"errors{n}") for n in layers]
+        for number, kept in enumerate(errors):
+            with m.If(head.judged & (head.judged_layer == number)):
+                m.d.sync += kept.eq(head.errors)
+        at = control.update_layer
+        m.d.comb += [
+            updater.start.eq(control.update),
+            updater.layer.eq(at),
+            updater.parity.eq(control.update_parity),
+            updater.rate.eq(self.rates[at]),
+            updater.errors.eq(Array(errors)[at]),
+            control.update_busy.eq(updater.busy),
+            control.update_group.eq(updater.group),
+            control.update_done.eq(updater.done),
+            control.update_read.eq(updater.read),
+            control.update_write.eq(updater.write),
+            head.winner_address.eq(updater.entry_address),
+            head.winner_fetch.eq(updater.entry_fetch),
+            updater.entry.eq(head.winner),
+            head.count_address.eq(updater.count_address),
+            head.count_fetch.eq(updater.count_fetch),
+            updater.count.eq(head.count),
+            pages.u_read.eq(updater.page_read),
+            pages.u.eq(updater.page),
+            pages.u_layer.eq(at),
+            updater.page_grant.eq(pages.u_page_grant),
+            updater.x.eq(pages.u_x),
+        ]
+        if self.folding.skip_zeros:
+            connect(m, updater.flags, pages.u_flags)
+
+    def _share_weights(self, m, sweep, access, updater):
+        """One memory: F and U name a word in turn, single accesses while neither does.
+
+        A word is read in the clock behind its naming; gives the lanes' weights.
+        """
+        table, fold = self.table, self.folding
+        m.submodules.memory = memory = WeightMemory(
+            depth=table.weight_words,
+            lanes=fold.pe,
+            weight_bits=access.bits,
+            single_port=fold.single_port,
+        )
+        named, address = sweep.issue | access.read, Signal.like(memory.read_address)
+        m.d.comb += [
+            address.eq(Mux(access.read, access.address, sweep.address)),
+            memory.write_address.eq(access.address),
+            memory.write_enable.eq(access.write),
+            *(part.eq(access.value) for part in memory.write_data),
+        ]
+        if updater is not None:
+            with m.If(updater.read):
+                m.d.comb += address.eq(updater.read_address)
+            with m.If(updater.write):
+                m.d.comb += [
+                    memory.write_address.eq(updater.write_address),
+                    memory.write_enable.eq(~0),
+                    memory.write_data.eq(updater.write_data),
+                ]
+            m.d.comb += sweep.hold.eq(updater.hold)
+            named = named | updater.read
+        m.d.sync += [memory.read_enable.eq(named), memory.read_address.eq(address)]
+        word = memory.read_data
+        if fold.slow_memory:
+            word = Signal.like(word, reset_less=True, name="word")
+            m.d.sync += word.eq(memory.read_data)
+        m.d.comb += access.read_data.eq(word)
+        if updater is not None:
+            m.d.comb += updater.read_data.eq(word)
+        return word
+
+    def _report(self, m, control, head):
+        """Events, and the same for simulation, one signal for each."""
+        m.d.comb += self.events.eq(control.events)
+        for number, row in enumerate(self.table.rows):
+            for name in ("taken", "updated"):
+                probe = Signal(name=f"{row.format.name}_{name}")
+                m.d.comb += probe.eq(getattr(control, name)[number])
