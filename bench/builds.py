@@ -13,7 +13,7 @@ from golden_model.spec.errors import SpecError
 from hdl import toolchain
 from hdl.build import INFERENCE_ONLY, MissedTiming, build, on_board
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.folding import Options
+from hdl.passes.options import Options
 from hdl.rtl.chip import Chip
 
 FAILURES = (DoesNotFit, MissedTiming, toolchain.ToolError, SpecError)

@@ -10,7 +10,7 @@ from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import load_network
 from hdl.passes import pipeline
-from hdl.passes.folding import Options
+from hdl.passes.options import Options
 from hdl.passes.stages import ScheduledNetwork
 
 OPTIONS = Options()

@@ -1,6 +1,7 @@
 """What cannot be passed, as plain arithmetic on the stages of the flow."""
 
 from golden_model.spec.formats import FullyConnected
+from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.passes.stages import Folding, ScheduledNetwork
 
 UPDATES_PER_MULTIPLIER = 0.5
@@ -23,10 +24,19 @@ def slots(layer: FullyConnected, folding: Folding, update: bool) -> int:
     return folding.weight_words(layer) * accesses
 
 
+def shared_slots(table: EngineTable, folding: SharedFolding, update: bool) -> int:
+    """The same of an engine that layers share: each window reads all words, updates change each."""
+    accesses = (2 if folding.single_port else 1) if update else 0
+    reads = sum(row.weight_words * row.windows for row in table.rows)
+    return reads + accesses * table.weight_words
+
+
 def dense_limit(schedule: ScheduledNetwork, update: bool) -> int:
     """Clocks per sample that the ports of the slowest layer's weight memory allow."""
-    pairs = zip(schedule.formats.fully_connected, schedule.foldings, strict=True)
-    return max(slots(layer, folding, update) for layer, folding in pairs)
+    engines = [slots(layer, folding, update) for layer, folding in schedule.own]
+    if schedule.engine is not None:
+        engines.append(shared_slots(*schedule.engine, update))
+    return max(engines)
 
 
 def backpropagation(weights: list[int], kind: str, *, first_read_backward: bool = True) -> int:

@@ -29,9 +29,9 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 def _case(case: Case) -> Found:
     schedule = case.schedule(DENSE)
-    layers = schedule.formats.fully_connected
-    layer = max(layers, key=lambda layer: layer.weight_count)
-    folding = schedule.foldings[layer.index]
+    if not schedule.own:
+        return Skipped(case=case.name, why="all layers share an engine")
+    layer, folding = max(schedule.own, key=lambda pair: pair[0].weight_count)
     blocks = layer_multipliers(layer, folding, case.board.budget.multiplier)
     if not blocks:
         return Skipped(case=case.name, why=f"{layer.name} uses no hard multiplier")

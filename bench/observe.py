@@ -42,12 +42,15 @@ class Observation:
         return float(self.activity[layer, list(Activity).index(activity)])
 
     def port_limit(self, schedule: ScheduledNetwork) -> float:
-        """Clocks that the slowest layer's memory ports need for the words that were moved."""
-        return max(
-            self.words(index, Activity.WORDS_READ)
-            + (self.words(index, Activity.WORDS_WRITTEN) if folding.single_port else 0)
-            for index, folding in enumerate(schedule.foldings)
-        )
+        """Clocks that the slowest engine's memory ports need for the words that were moved."""
+        accesses = [0.0] * len(schedule.all_foldings)
+        for index in range(len(schedule.formats.layers)):
+            # All layers that share an engine share its memory.
+            engine = min(index, len(accesses) - 1)
+            accesses[engine] += self.words(index, Activity.WORDS_READ)
+            if schedule.folding_of(index).single_port:
+                accesses[engine] += self.words(index, Activity.WORDS_WRITTEN)
+        return max(accesses)
 
 
 def activity(core: SimulatedCore) -> Counts:

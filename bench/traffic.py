@@ -38,12 +38,11 @@ def moved(
 
     `once` is the limit of either where no zeros are skipped.
     """
-    layers, foldings = schedule.formats.layers, schedule.foldings
-    weights = [layer.weight_count for layer in layers]
+    weights = [layer.weight_count for layer in schedule.formats.layers]
     both = 0.0
     for word, activity in MOVES.items():
-        pairs = enumerate(foldings)
-        count = sum(found.words(index, activity) * folding.lanes for index, folding in pairs)
+        layers = range(len(weights))
+        count = sum(found.words(index, activity) * schedule.word_weights(index) for index in layers)
         both += count
         yield Figure(case=case.name, what=f"each weight {word}, {note}", unit="times",
                      value=count / sum(weights), limit=once, goal=once and 1.02 * once,

@@ -83,6 +83,9 @@ class Budget:
     cell_factor
         Cells that a design takes for one that it takes of an iCE40, as measured: where a cell
         adds, tools may find no room for other logic or a flip-flop in it.
+    shallow
+        Words of a memory that cells hold themselves, with a port that reads and one that writes;
+        0 where they cannot.
     """
 
     device: str
@@ -90,3 +93,4 @@ class Budget:
     multiplier: MultiplierKind
     memories: tuple[MemoryKind, ...]
     cell_factor: float = 1.0
+    shallow: int = 0

@@ -41,6 +41,7 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
                 slow=True,
             ),
         ),
+        shallow=32,
     )
 
 

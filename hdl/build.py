@@ -22,9 +22,10 @@ from hdl import toolchain
 from hdl.output import FAILED, claimed, staging
 from hdl.passes import pipeline
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.folding import CLASSIFIERS, Options
+from hdl.passes.options import CLASSIFIERS, Options
+from hdl.passes.sharing_memories import NAME
 from hdl.passes.stages import ScheduledNetwork
-from hdl.report import Report, estimate, read_report
+from hdl.report import Report, engines, estimate, read_report
 from hdl.rtl.chip import Chip
 
 INFERENCE_ONLY = ".inference-only"
@@ -113,7 +114,8 @@ def _attempt(
             board=board.name,
             device=board.budget.device,
             network=formats.network.name,
-            classifier=options.classifier,
+            classifier=schedule.classifier,
+            engines=engines(schedule),
             seed=seed,
             design=design_of(formats, options),
             clock_mhz=board.clock_hz / 1e6,
@@ -122,7 +124,7 @@ def _attempt(
             utilization=placed.utilization,
             estimate=estimate(schedule, board.budget),
             cycles_per_sample=cycles_per_sample(schedule),
-            skips_zeros=any(folding.skip_zeros for folding in schedule.foldings),
+            skips_zeros=schedule.skips_zeros,
             learns=options.learns,
         )
         (folder / "report.json").write_text(report.as_json() + "\n", encoding="utf-8")
@@ -133,17 +135,20 @@ def _attempt(
 
 
 def design_of(formats: FormattedNetwork, options: Options) -> str:
-    """The description's fingerprint and the options, but for whether it learns."""
+    """The description's fingerprint and the options, but for whether it learns.
+
+    Options that are left to the flow are none: what it takes may depend on whether it learns.
+    """
     zeros = "zeros skipped" if options.skip_zeros else "zeros not skipped"
     folded = (f"{name}={pe}x{simd}" for name, (pe, simd) in sorted(options.folding.items()))
     fingerprint = f"{formats.network.fingerprint:08x}"
-    return ", ".join([fingerprint, f"classifier in {options.classifier}", zeros, *folded])
+    source = [f"classifier in {options.classifier}"] if options.classifier else []
+    return ", ".join([fingerprint, *source, zeros, *folded])
 
 
 def cycles_per_sample(schedule: ScheduledNetwork) -> dict[str, int]:
     """By what the network can do."""
-    learns = any(folding.learns for folding in schedule.foldings)
-    training = {"training": schedule.training} if learns else {}
+    training = {"training": schedule.training} if schedule.learns else {}
     return {"inference": schedule.inference, **training}
 
 
@@ -159,6 +164,8 @@ def on_board(chip: Any, board: Board, platform: Any) -> Module:
 
 def parse_foldings(texts: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Layers' names and their (PE, SIMD), of texts like ``layer0=2x4``.
+
+    ``shared=8``, of the engine that layers share, is short for ``shared=8x1``.
 
     Raises
     ------
@@ -177,11 +184,12 @@ def parse_foldings(texts: Iterable[str]) -> dict[str, tuple[int, int]]:
 
 def _parse_folding(text: str) -> tuple[str, tuple[int, int]]:
     name, _, shape = text.partition("=")
-    numbers = shape.split("x")
+    numbers = (f"{shape}x1" if name == NAME and "x" not in shape else shape).split("x")
     plain = all(n.isascii() and n.isdigit() and len(n) <= DIGITS for n in numbers)
     if not name or len(numbers) != 2 or not plain:
         rule = "it must be a layer, its PE and its SIMD"
-        raise SpecError(f"--folding {text}", rule, "Write for example --folding layer0=2x4")
+        remedy = f"Write for example --folding layer0=2x4, or --folding {NAME}=8"
+        raise SpecError(f"--folding {text}", rule, remedy)
     return name, (int(numbers[0]), int(numbers[1]))
 
 
@@ -195,16 +203,15 @@ def _parse_folding(text: str) -> tuple[str, tuple[int, int]]:
 @click.option(
     "--classifier",
     type=click.Choice(CLASSIFIERS),
-    default="rom",
-    show_default=True,
-    help="Keep the random classifier in memory, or draw it again and again.",
+    help="Keep the random classifier in memory, or draw it again and again; else the flow chooses.",
 )
 @click.option(
     "--folding",
     "foldings",
     multiple=True,
-    metavar="LAYER=PExSIMD",
-    help="Units and inputs at a time of a layer, for example layer0=2x4; else the flow chooses.",
+    metavar="LAYER=PExSIMD|shared=PE",
+    help="Units and inputs at a time of a layer, for example layer0=2x4, or, for example shared=8, "
+    "filters at a time of the engine that layers share; else the flow chooses.",
 )
 @click.option(
     "--skip-zeros/--no-skip-zeros",
@@ -219,7 +226,7 @@ def main(
     network: str,
     out: Path | None,
     seed: int | None,
-    classifier: str,
+    classifier: str | None,
     foldings: tuple[str, ...],
     skip_zeros: bool,
     inference_only: bool,
@@ -251,9 +258,8 @@ def main(
     except (DoesNotFit, MissedTiming, toolchain.ToolError) as error:
         click.echo(f"Error: {error}\nThe log is {out}/{FAILED}/{toolchain.LOG}.", err=True)
         sys.exit(1)
-    console.print(
-        report.title, report.as_table(), *report.throughput, *report.clock_notes, sep="\n"
-    )
+    notes = *report.throughput, *report.clock_notes
+    console.print(report.title, *report.engines, report.as_table(), *notes, sep="\n")
     if report.learns and (line := _cost_of_learning(report, out.resolve())):
         console.print(line, soft_wrap=True)
     console.print(f"{out}/top.{board.family.bitstream}", soft_wrap=True)

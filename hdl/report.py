@@ -1,7 +1,7 @@
 """What a build achieved, beside what the flow estimated."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
@@ -10,7 +10,12 @@ from rich.table import Table
 from boards.budget import Budget
 from boards.parts import CELLS
 from golden_model.spec.errors import SpecError
-from hdl.passes.estimate import chip_cells, layer_multipliers
+from hdl.passes.estimate import (
+    chip_cells,
+    layer_multipliers,
+    shared_cells,
+    shared_multipliers,
+)
 from hdl.passes.stages import ScheduledNetwork
 from hdl.timing import Timing
 from hdl.toolchain import Use
@@ -18,15 +23,31 @@ from hdl.toolchain import Use
 
 def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     """What the flow expects the design to take of each kind in `budget`."""
-    layers = list(zip(schedule.formats.fully_connected, schedule.foldings, strict=True))
-    expected = {CELLS: chip_cells(schedule.formats.fully_connected, schedule.foldings, budget)}
+    layers = [layer for layer, _ in schedule.own]
+    shared = 0 if schedule.engine is None else shared_cells(*schedule.engine, budget)
+    expected = {CELLS: chip_cells(layers, schedule.foldings, budget, shared)}
     for kind in budget.memories:
         blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
         expected[kind.name] = sum(blocks)
     block = budget.multiplier
     if block.count:
-        expected[block.name] = sum(layer_multipliers(*layer, block) for layer in layers)
+        expected[block.name] = sum(layer_multipliers(*pair, block) for pair in schedule.own)
+        if schedule.engine is not None:
+            expected[block.name] += shared_multipliers(*schedule.engine, block)
     return expected
+
+
+def engines(schedule: ScheduledNetwork) -> list[str]:
+    """A line on the engine that layers share, if there is one."""
+    if schedule.shared is None:
+        return []
+    pe, lanes = schedule.shared.pe, schedule.shared.lanes
+    names = [layer.name for layer in schedule.sharing]
+    which = f"{' and '.join([', '.join(names[:-1]), names[-1]])}" if names[1:] else names[0]
+    count = len(schedule.all_foldings)
+    most = f"{count} engines" if count > 1 else "one engine"
+    filters = f"{pe} filter" + "s" * (pe > 1)
+    return [f"{most}: {which} take turns on one, {filters} and {lanes} sums at a time"]
 
 
 def read_report(file: Path) -> "Report":
@@ -59,6 +80,8 @@ class Report:
     -------
     board, device, network, classifier, seed
         What was built; the seed is the placement's.
+    engines
+        Which layers share an engine: a line, or none if each layer has its own.
     design
         Names the network's description and all that the user decided but whether it learns.
     clock_mhz, usual_mhz
@@ -81,6 +104,7 @@ class Report:
     device: str
     network: str
     classifier: str
+    engines: Sequence[str]
     seed: int
     design: str
     clock_mhz: float
@@ -186,7 +210,7 @@ class Report:
         rows = [header, ("---", "---:", "---:", "---:"), *self._rows()]
         table = [f"| {' | '.join(row)} |" for row in rows]
         verdict = "Timing is met." if self.timing_met else "Timing is missed."
-        points = [f"- {line}" for line in (*self.throughput, *self.clock_notes)]
+        points = [f"- {line}" for line in (*self.engines, *self.throughput, *self.clock_notes)]
         lines = [f"# {self.title}", "", *table, "", verdict, f"Placement seed {self.seed}.", ""]
         return "\n".join([*lines, *points, ""])
 

@@ -78,8 +78,8 @@ class SimulatedCore:
     def _poison(self) -> None:
         memories = self.simulation.memories()
         weights = [n for n in memories if WEIGHT_MEMORIES.search(n)]
-        pairs = zip(self.formats.fully_connected, self.schedule.foldings, strict=True)
-        count = sum(folding.weight_memories(layer) for layer, folding in pairs)
+        count = sum(folding.weight_memories(layer) for layer, folding in self.schedule.own)
+        count += self.schedule.shared is not None
         assert len(weights) == count, f"a weight memory is missing: {weights}"
         random = np.random.default_rng(0)
         for name in weights:
@@ -208,10 +208,10 @@ class SimulatedCore:
         """
         self._drain()
         self.simulation.set("drain", 0)
-        pairs = zip(self.formats.fully_connected, self.schedule.foldings, self._probes, strict=True)
+        pairs = zip(self.schedule.own, self._probes, strict=True)
         return [
             _gradients(layer, folding.groups(layer) * folding.pe, probes)
-            for layer, folding, probes in pairs
+            for (layer, folding), probes in pairs
         ]
 
 

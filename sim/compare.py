@@ -24,7 +24,7 @@ from golden_model.spec.toml import load_network
 from hdl.build import parse_foldings
 from hdl.passes import pipeline
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.folding import CLASSIFIERS, Options
+from hdl.passes.options import CLASSIFIERS, Options
 from hdl.passes.stages import ScheduledNetwork
 from hdl.toolchain import ToolError
 from sim.chip import SimulatedCore
@@ -80,8 +80,8 @@ def first_samples(
 @click.option("--engine", type=click.Choice([*ENGINES]), default="cxxrtl", show_default=True)
 @click.option("--board", default="icebreaker", show_default=True, help="Whose RTL it is.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the description's.")
-@click.option("--classifier", type=click.Choice(CLASSIFIERS), default="rom", show_default=True)
-@click.option("--folding", multiple=True, metavar="LAYER=PExSIMD", help="As hdl.build's.")
+@click.option("--classifier", type=click.Choice(CLASSIFIERS), help="As hdl.build's.")
+@click.option("--folding", multiple=True, metavar="LAYER=PExSIMD|shared=PE", help="As hdl.build's.")
 @click.option("--skip-zeros/--no-skip-zeros", default=True, help="As hdl.build's.")
 def main(network: str, data: str | None, samples: int, board: str, **options: Any) -> None:
     """Train the golden model and the simulated RTL on the same samples and compare every bit.

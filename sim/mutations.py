@@ -23,7 +23,7 @@ from golden_model.spec.formats import infer_formats
 from golden_model.spec.learner import Samples
 from golden_model.spec.network import Coding, Dense, Learning, Network, Readout, Rounding
 from hdl.passes import pipeline
-from hdl.passes.folding import Options
+from hdl.passes.options import Options
 from hdl.passes.stages import ScheduledNetwork
 from hdl.toolchain import ToolError
 from sim.chip import SimulatedCore

@@ -94,10 +94,9 @@ async def train(dut: Any) -> None:
     UnusedElaboratable._MustUse__silence = True  # only its ports are wanted here
     core, finished = Core(task.schedule), Finished(task)
     await start(dut, core)
-    pairs = zip(task.schedule.formats.fully_connected, task.schedule.foldings, strict=True)
     finished.watches = [
         LayerWatch(dut.clk, getattr(dut, layer.name), layer, folding.groups(layer) * folding.pe)
-        for layer, folding in pairs
+        for layer, folding in task.schedule.own
     ]
     results = await _answers(dut, core, task)
     dut.drain.value = 1

@@ -3,14 +3,29 @@
 from collections.abc import Sequence
 
 from boards.budget import Budget, MultiplierKind
-from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected
+from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected, LayerFormat
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.passes.sharing_memories import CELLS, engine_memories, weight_bits
 from hdl.passes.stages import Folding
 
 CHIP_CELLS = 1100
 """Host link, UART, registers and counters, the answer and reset."""
+CELL_SHARE = 0.88
+"""Share of a board's cells that folding spends; routing needs the rest."""
+SMALLER = "Take a smaller network or a larger board"
+"""What a refusal advises before anything has been tried out."""
 
 
-def soft_forward_cells(layer: FullyConnected) -> int:
+def check_cells(cells: int, budget: Budget) -> None:
+    """Raise :class:`DoesNotFit` where so many are too many."""
+    available = int(CELL_SHARE * budget.cells)
+    if cells > available:
+        share = f"{100 * CELL_SHARE:.0f} % of {budget.cells}, routing needs the rest"
+        raise DoesNotFit(CELLS, cells, available, SMALLER, share)
+
+
+def soft_forward_cells(layer: LayerFormat) -> int:
     """Cells of ``W * x`` without a multiplier block."""
     return 5 * ACTIVATION_BITS * layer.weight_bits // 2
 
@@ -21,10 +36,14 @@ def soft_update_cells(layer: FullyConnected) -> int:
 
 
 def chip_cells(
-    layers: Sequence[FullyConnected], foldings: Sequence[Folding], budget: Budget
+    layers: Sequence[FullyConnected],
+    foldings: Sequence[Folding],
+    budget: Budget,
+    shared: int = 0,
 ) -> int:
-    """Logic cells of everything."""
-    return round(budget.cell_factor * (CHIP_CELLS + sum(map(layer_cells, layers, foldings))))
+    """Logic cells of everything; `shared` ones of an iCE40 are those of a shared engine."""
+    own = sum(map(layer_cells, layers, foldings))
+    return round(budget.cell_factor * (CHIP_CELLS + own + shared))
 
 
 def layer_cells(layer: FullyConnected, folding: Folding) -> int:
@@ -76,3 +95,55 @@ def update_multipliers(layer: FullyConnected, folding: Folding, block: Multiplie
     """Blocks that ``d * x`` takes, if it takes any; lanes that take turns share one."""
     products = folding.lanes // (1 + folding.takes_turns)
     return products * -(-folding.gradient_operand_bits(layer) // block.bits)
+
+
+def shared_cells(table: EngineTable, folding: SharedFolding, budget: Budget) -> int:
+    """Logic cells of an engine that layers share in an iCE40; not measured yet."""
+    formats = [row.format for row in table.rows]
+    score_bits = max(f.score_bits for f in formats)
+    # Both machines' counters and addresses, pages, flags; each layer's constants; the first score.
+    cells = 1100 + 60 * len(table.rows) + 2 * score_bits
+    # Sums in the making and on their way out; what the head makes of those of a block.
+    accumulator_bits = max(f.accumulator_bits for f in formats)
+    cells += 2 * accumulator_bits * folding.lanes
+    cells += (100 + 2 * accumulator_bits) * folding.heads * folding.places
+    if not folding.hard_forward:
+        cells += folding.lanes * max(map(soft_forward_cells, formats))
+    if folding.parallel_classes:
+        cells += formats[0].classes * 2 * score_bits
+    if folding.learns:
+        cells += 400 + folding.pe * _update_cells(table, folding)
+        if folding.parallel_classes:
+            cells += formats[0].classes * 3 * max(f.error_bits for f in formats)
+    return cells + _memory_cells(table, folding, budget)
+
+
+def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
+    """Of one filter: its input, ``d * x``, the step's sum, and its shift by the rate."""
+    formats = [row.format for row in table.rows]
+    gradient_bits = max(f.gradient_bits for f in formats)
+    step_bits = max(f.step_bits for f in formats)
+    rates = max(f.rate_shift_max for f in formats)
+    product = 0 if folding.hard_update else 2 * gradient_bits * ACTIVATION_BITS
+    choice = ACTIVATION_BITS * (folding.places // 2)
+    shift = step_bits * rates.bit_length()
+    return choice + product + 2 * step_bits + shift + 2 * weight_bits(table)
+
+
+def _memory_cells(table: EngineTable, folding: SharedFolding, budget: Budget) -> int:
+    """Of memories in cells: 16 words of 4 bits take four, and two for the port that writes."""
+    kind = budget.memories[0]
+    memories = engine_memories(table, folding, kind, budget.shallow)
+    return sum(
+        6 * memory.copies * -(-memory.depth // 16) * -(-memory.width // 4)
+        for memory in memories
+        if memory.kind == CELLS
+    )
+
+
+def shared_multipliers(table: EngineTable, folding: SharedFolding, block: MultiplierKind) -> int:
+    """Hard multipliers of an engine that layers share."""
+    formats = [row.format for row in table.rows]
+    forward = folding.lanes * -(-weight_bits(table) // block.bits)
+    update = folding.pe * -(-max(f.gradient_bits for f in formats) // block.bits)
+    return folding.hard_forward * forward + folding.hard_update * update

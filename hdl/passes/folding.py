@@ -1,342 +1,160 @@
-"""First pass: how many units and inputs of each layer work at a time, and on what."""
+"""First pass: which layers have engines of their own, which share one, and how all are folded."""
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
-from boards.budget import Budget, MemoryKind
-from golden_model.spec.errors import SpecError, nearest
-from golden_model.spec.formats import (
-    FormattedNetwork,
-    FullyConnected,
-    infer_formats,
-)
-from golden_model.spec.network import Network
-from hdl.passes.cycles import interval
+from boards.budget import Budget
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import FormattedNetwork, infer_formats
+from golden_model.spec.network import Network, Rounding
+from hdl.passes import cycles
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.estimate import (
-    chip_cells,
-    forward_multipliers,
-    soft_forward_cells,
-    soft_update_cells,
-    update_multipliers,
-)
-from hdl.passes.memory_map import dual_port_kind, weights_memory
-from hdl.passes.placement import SMALLER, other_blocks, place_memories
+from hdl.passes.options import Options, all_fully_connected, check_options, shares_from
+from hdl.passes.own_engines import fold_own, narrowest, visited_share
 from hdl.passes.remedy import remedy
+from hdl.passes.sharing_folding import Sharing, first_layers, sharings, smallest_sharings
 from hdl.passes.stages import FoldedNetwork, Folding
-
-MAX_LANES, WIDEST = 16, 64
-"""Weights in a word that the pass chooses, and that a user may ask for. Wider ones fit large
-boards, but take the tools long to place."""
-CLASSIFIERS = ("rom", "generator")
-CELL_SHARE = 0.88
-"""Share of a board's cells that folding spends; routing needs the rest."""
-LONG_GROUP = 500
-"""Words of a group for which a clock more is nothing, even if most of them are skipped."""
-GAIN = 0.99
-"""Part of the time that is left must be less, for more cells to be worth it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a user may decide about the hardware.
-
-    Members
-    -------
-    classifier
-        ``rom`` or ``generator``: where the random classifier comes from; the bits are the same.
-    folding
-        (PE, SIMD) of the layers named; the others are folded by the pass.
-    skip_zeros
-        Sweeps leave out words whose inputs are all zero, where memory and cells for a map of them
-        are left.
-    learns
-        False for hardware that only infers.
-    """
-
-    classifier: str = "rom"
-    skip_zeros: bool = True
-    learns: bool = True
-    folding: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-
-Shape = tuple[int, int]
-"""PE and SIMD."""
 
 
 def fold(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedNetwork:
-    """Spend memory ports, multipliers and cells on whichever layer is slowest.
+    """An engine for each layer if they fit, else one that the last layers, or all, share.
 
-    Every layer begins with one weight at a time. The slowest is widened again and again, until the
-    board has no memory for its wider words, no cells for its lanes, or it gains nothing. Of the
-    shapes of one width the best is taken as it is with what it leaves room for: memory and cells
-    that are left go into visit maps and into scoring all classes at once, again for the slowest
-    layer first.
+    Convolutions stand on a shared engine, and so does all that comes behind them. Where the user
+    leaves open where random classifiers come from, each layer has its own engine if that fits with
+    either source, with ROM if possible; of networks that share an engine the fastest is taken.
 
     Raises
     ------
     DoesNotFit
-        If not even the narrowest folding fits.
+        If nothing that the options allow fits.
     SpecError
-        If the options name an unknown layer, or a PE or SIMD that is no power of two or larger
-        than the layer.
+        If the options name an unknown layer, or a PE or SIMD that it cannot have.
     """
-    _check(formats, options)
-    widths = [_shapes(layer, options.folding.get(layer.name)) for layer in formats.fully_connected]
-    shapes = [choice[0][0] for choice in widths]
-    try:
-        foldings = _assign(formats, shapes, budget, options)
-    except DoesNotFit as error:
-        advice = _advice(formats, budget, options)
-        raise DoesNotFit(
-            error.resource, error.needed, error.available, advice, error.detail
-        ) from error
-    while True:
-        times = _times(formats, foldings)
-        slowest = times.index(max(times))
-        pe, simd = shapes[slowest]
-        for width in (w for w in widths[slowest] if w[0][0] * w[0][1] > pe * simd):
-            attempts = _attempts(formats, shapes, slowest, width, budget, options)
-            best = min(
-                attempts, key=lambda a: _price(formats, a[1], budget), default=(shapes, foldings)
-            )
-            # Its lanes may take from other layers the room that their visit maps had.
-            if _slowest_first(_times(formats, best[1])) < _slowest_first(times):
-                shapes, foldings = best
-                break
-        else:
+    check_options(formats, options)
+    refusals: list[DoesNotFit] = []
+    for rom in options.roms if _may_be_own(formats, options) else ():
+        try:
+            foldings = fold_own(formats, budget, options, rom=rom)
             return FoldedNetwork(formats=formats, foldings=foldings)
+        except DoesNotFit as refusal:
+            refusals.append(refusal)
+    if (found := _fastest(formats, budget, options)) is not None:
+        return found
+    refusals += _refused(formats, budget, options)
+    raise _told(min(refusals, key=_lacking), _advice(formats, budget, options))
+
+
+def _may_be_own(formats: FormattedNetwork, options: Options) -> bool:
+    """Whether each layer may have an engine of its own."""
+    return all_fully_connected(formats.layers) and options.shared_pe is None
+
+
+def _fastest(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedNetwork | None:
+    """Of all ways to share an engine the fastest; on a tie ROM, then fewer cells."""
+    ways = [
+        way
+        for first in shares_from(formats, options)
+        for way in sharings(formats, first, budget, options)
+    ]
+    best: tuple[float, FoldedNetwork] | None = None
+    for way in sorted(ways, key=_order):
+        if best is not None and way.clocks >= best[0]:
+            break
+        try:
+            own = _before(formats, way, budget, options)
+        except DoesNotFit:
+            continue
+        folded = FoldedNetwork(formats=formats, foldings=own, shared=way.folding)
+        clocks = max(way.clocks, *(_clocks(folded)))
+        if best is None or clocks < best[0]:
+            best = clocks, folded
+    return best[1] if best is not None else None
+
+
+def _order(way: Sharing) -> tuple[int, bool, int]:
+    return way.clocks, not way.folding.classifier_rom, way.cells
+
+
+def _before(
+    formats: FormattedNetwork, way: Sharing, budget: Budget, options: Options
+) -> tuple[Folding, ...]:
+    """The layers before those that share, with what is left for them."""
+    if way.first == 0:
+        return ()
+    left, before = way.left(formats, budget), first_layers(formats, way.first)
+    return fold_own(before, left, options, rom=way.folding.classifier_rom)
+
+
+def _clocks(folded: FoldedNetwork) -> Iterator[float]:
+    """Per training sample, of each layer with an engine of its own."""
+    yield 0.0
+    for layer, folding in folded.own:
+        share = visited_share(layer, folding)
+        yield cycles.interval([layer], [folding], folding.learns, share)
+
+
+def _refused(formats: FormattedNetwork, budget: Budget, options: Options) -> Iterator[DoesNotFit]:
+    """Why not even an engine that as many layers as may share does not fit."""
+    for way in _smallest(formats, budget, options):
+        try:
+            _squeeze(formats, way, budget, options)
+        except DoesNotFit as refusal:
+            yield refusal
+
+
+def _smallest(formats: FormattedNetwork, budget: Budget, options: Options) -> Iterator[Sharing]:
+    """What takes least if the first layer that may share does; none if no layer may."""
+    for first in shares_from(formats, options)[:1]:
+        yield from smallest_sharings(formats, first, budget, options)
+
+
+def _squeeze(formats: FormattedNetwork, way: Sharing, budget: Budget, options: Options) -> None:
+    """Raise :class:`DoesNotFit` if it does not, with nothing to spare."""
+    way.check(formats, budget)
+    if way.first > 0:
+        left, before = way.left(formats, budget), first_layers(formats, way.first)
+        narrowest(before, left, options, rom=way.folding.classifier_rom)
+
+
+def _fits(network: Network, budget: Budget, options: Options) -> bool:
+    """Whether anything that the options allow does."""
+    try:
+        formats = infer_formats(network)
+    except SpecError:
+        return False
+    for rom in options.roms if _may_be_own(formats, options) else ():
+        with suppress(DoesNotFit):
+            narrowest(formats, budget, options, rom=rom)
+            return True
+    for way in _smallest(formats, budget, options):
+        with suppress(DoesNotFit):
+            _squeeze(formats, way, budget, options)
+            return True
+    return False
 
 
 def _advice(formats: FormattedNetwork, budget: Budget, options: Options) -> str:
-    """What to do where not even the narrowest folding that the options allow fits."""
-
-    def fits(network: Network) -> bool:
-        try:
-            tried = infer_formats(network)
-            _place(tried, [(1, 1)] * len(tried.layers), budget, options)
-        except (DoesNotFit, SpecError):
-            return False
-        return True
-
-    if options.folding and fits(formats.network):
+    """What to do where nothing that the options allow fits, tried out."""
+    network = formats.network
+    if options.folding and _fits(network, budget, replace(options, folding={})):
         return f"Fold {' and '.join(options.folding)} less, or leave that to the flow"
-    return remedy(formats.network, fits)
+    if options.classifier and _fits(network, budget, replace(options, classifier=None)):
+        return "It fits with the classifier from elsewhere: leave that to the flow"
+    if options.learns and network.learning.rounding is Rounding.STOCHASTIC:
+        learning = replace(network.learning, rounding=Rounding.NEAREST)
+        if _fits(replace(network, learning=learning), budget, options):
+            return 'It fits with rounding = "nearest": then layers can share an engine'
+    return remedy(network, partial(_fits, budget=budget, options=options))
 
 
-def _attempts(
-    formats: FormattedNetwork,
-    shapes: list[Shape],
-    index: int,
-    width: list[Shape],
-    budget: Budget,
-    options: Options,
-) -> Iterator[tuple[list[Shape], tuple[Folding, ...]]]:
-    """Foldings with one layer in each of the shapes of `width`, where they fit."""
-    for shape in width:
-        tried = [*shapes[:index], shape, *shapes[index + 1 :]]
-        try:
-            yield tried, _assign(formats, tried, budget, options)
-        except DoesNotFit:
-            continue
+def _lacking(refusal: DoesNotFit) -> float:
+    """How many times too much is needed."""
+    return refusal.needed / max(refusal.available, 0.5)
 
 
-def _price(
-    formats: FormattedNetwork, foldings: Sequence[Folding], budget: Budget
-) -> tuple[list[float], int]:
-    """Times, slowest first; of equally fast shapes the one with fewer cells."""
-    # Sums that multiplier blocks do not hold cost cells: worth it only for a clear gain.
-    pairs = zip(_times(formats, foldings), foldings, strict=True)
-    times = [time * (1.0 if folding.clear_slot else 1.1) for time, folding in pairs]
-    return _slowest_first(times), chip_cells(formats.fully_connected, foldings, budget)
-
-
-def _slowest_first(times: list[float]) -> list[float]:
-    return sorted(times, reverse=True)
-
-
-def _times(formats: FormattedNetwork, foldings: Sequence[Folding]) -> list[float]:
-    return [_time(*pair) for pair in zip(formats.fully_connected, foldings, strict=True)]
-
-
-@functools.cache
-def _time(layer: FullyConnected, folding: Folding) -> float:
-    """Clocks per training sample of a layer by itself."""
-    return interval([layer], [folding], folding.learns, visited_share(layer, folding))
-
-
-def visited_share(layer: FullyConnected, folding: Folding) -> float:
-    """Share of its words that a sweep is expected to visit.
-
-    A stroke of ink is several pixels wide, so that neighbours are zero together: the union of two
-    images of MNIST has 30 % of its pixels not zero, 33, 40, 51 % of its groups of 2, 4, 8. Of a
-    layer's activations about half are zero, in no order, and so is half of centred inputs in two
-    channels, but one of each pair is not. Signed inputs are hardly ever zero.
-    """
-    if not folding.skip_zeros or layer.signed_input or 0 < layer.pair_distance < folding.simd:
-        return 1.0
-    if layer.index == 0 and not layer.pair_distance:
-        return float(min(1.0, 0.295 * folding.simd**0.25))
-    return float(1 - 0.25**folding.simd)
-
-
-def _check(formats: FormattedNetwork, options: Options) -> None:
-    if options.classifier not in CLASSIFIERS:
-        rule = f"it must be one of {', '.join(CLASSIFIERS)}"
-        remedy = nearest(options.classifier, CLASSIFIERS)
-        raise SpecError(f"classifier {options.classifier!r}", rule, remedy)
-    layers = {layer.name: layer for layer in formats.layers}
-    for name, shape in options.folding.items():
-        if name not in layers:
-            raise SpecError(f"folding of {name!r}", "no such layer", nearest(name, layers))
-        sizes = layers[name].units, layers[name].fan_in
-        for word, value, size in zip(("PE", "SIMD"), shape, sizes, strict=True):
-            largest = min(WIDEST, 1 << (size - 1).bit_length())
-            if value < 1 or value & (value - 1) or value > largest:
-                rule = "it must be a power of two and divide the layer rounded up to one"
-                remedy = f"The largest that fits is {largest}"
-                raise SpecError(f"{word} = {value} of {name}", rule, remedy)
-
-
-def _shapes(layer: FullyConnected, wanted: Shape | None) -> list[list[Shape]]:
-    """All shapes, those with the fewest lanes first, or just the one wanted."""
-    if wanted is not None:
-        return [[wanted]]
-    widths = []
-    for lanes in (1 << n for n in range(MAX_LANES.bit_length())):
-        splits = [(1 << n, lanes >> n) for n in range(lanes.bit_length())]
-        fitting = [s for s in splits if s[0] < 2 * layer.units and s[1] < 2 * layer.fan_in]
-        widths += [fitting] if fitting else []
-    return widths
-
-
-def _accumulates(layer: FullyConnected, folding: Folding, budget: Budget) -> bool:
-    """Whether a lane's sum fits the accumulator inside a multiplier block."""
-    return folding.lane_accumulator_bits(layer) <= budget.multiplier.accumulator_bits
-
-
-def _assign(
-    formats: FormattedNetwork, shapes: Sequence[Shape], budget: Budget, options: Options
-) -> tuple[Folding, ...]:
-    """`_place`, and spend the blocks and cells that are left."""
-    foldings, blocks = _place(formats, shapes, budget, options)
-    for improve in (_skip_zeros,) * options.skip_zeros + (_score_at_once,):
-        foldings, blocks = _spend_rest(formats, foldings, budget, blocks, improve)
-    return tuple(_slice_weights(formats, foldings, dual_port_kind(budget), blocks))
-
-
-def _place(
-    formats: FormattedNetwork, shapes: Sequence[Shape], budget: Budget, options: Options
-) -> tuple[list[Folding], int]:
-    """Memories and multipliers for these shapes; raises :class:`DoesNotFit`.
-
-    Returns the foldings, and how many dual-port blocks are left.
-    """
-    foldings = [
-        Folding(
-            pe=pe,
-            simd=simd,
-            weight_memory="",
-            single_port=False,
-            classifier_rom=options.classifier == "rom",
-            learns=options.learns,
-        )
-        for pe, simd in shapes
-    ]
-    foldings, blocks = place_memories(formats, foldings, budget)
-    foldings = _assign_multipliers(formats, foldings, budget)
-    cells = chip_cells(formats.fully_connected, foldings, budget)
-    available = int(CELL_SHARE * budget.cells)
-    if cells > available:
-        share = f"{100 * CELL_SHARE:.0f} % of {budget.cells}, routing needs the rest"
-        raise DoesNotFit("cells", cells, available, SMALLER, share)
-    return foldings, blocks
-
-
-def _slice_weights(
-    formats: FormattedNetwork, foldings: list[Folding], kind: MemoryKind, blocks: int
-) -> list[Folding]:
-    """Where reading is slow, spare it the choice between blocks if there are blocks to do so."""
-    sliced = list(foldings)
-    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
-        bits = kind.slice_bits(folding.weight_words(layer), layer.weight_bits)
-        if bits is None or not folding.slow_memory:
-            continue
-        better = replace(folding, slice_bits=bits)
-        needed = [weights_memory(layer, choice, kind).blocks for choice in (folding, better)]
-        if needed[1] - needed[0] <= blocks:
-            blocks -= needed[1] - needed[0]
-            sliced[layer.index] = better
-    return sliced
-
-
-def _skip_zeros(layer: FullyConnected, folding: Folding) -> Folding:
-    return replace(folding, skip_zeros=folding.words(layer) > 1)
-
-
-def _score_at_once(layer: FullyConnected, folding: Folding) -> Folding:
-    return replace(folding, parallel_classes=not layer.reads_out)
-
-
-def _spend_rest(
-    formats: FormattedNetwork,
-    foldings: list[Folding],
-    budget: Budget,
-    blocks: int,
-    improve: Callable[[FullyConnected, Folding], Folding],
-) -> tuple[list[Folding], int]:
-    """`improve` the slowest layer, as long as it saves time and blocks and cells are left for it.
-
-    Returns the foldings, and how many dual-port blocks are left.
-    """
-    kind = dual_port_kind(budget)
-    while True:
-        times = _times(formats, foldings)
-        layer = formats.fully_connected[times.index(max(times))]
-        index = layer.index
-        better = [*foldings[:index], improve(layer, foldings[index]), *foldings[index + 1 :]]
-        before, after = (other_blocks(layer, pair[index], kind) for pair in (foldings, better))
-        needed = after - before
-        fits = chip_cells(formats.fully_connected, better, budget) <= CELL_SHARE * budget.cells
-        if not (fits and needed <= blocks and _time(layer, better[index]) < GAIN * times[index]):
-            return foldings, blocks
-        foldings, blocks = better, blocks - needed
-
-
-def _assign_multipliers(
-    formats: FormattedNetwork, foldings: list[Folding], budget: Budget
-) -> list[Folding]:
-    """Multiplier blocks where they save most cells: the best of all subsets of product kinds."""
-    block = budget.multiplier
-    best = [(0, frozenset[tuple[int, str]]())] * (block.count + 1)
-    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
-        if block.count == 0:
-            continue
-        products = {
-            "hard_forward": (forward_multipliers, soft_forward_cells(layer)),
-            "hard_update": (update_multipliers, soft_update_cells(layer)),
-        }
-        if not folding.learns:
-            del products["hard_update"]
-        for name, (multipliers, cells) in products.items():
-            cost = multipliers(layer, folding, block)
-            saved = folding.lanes * cells
-            for spent in range(block.count, cost - 1, -1):
-                with_it = best[spent - cost]
-                gain = (with_it[0] + saved, with_it[1] | {(layer.index, name)})
-                best[spent] = max(best[spent], gain, key=lambda choice: choice[0])
-    _, chosen = best[-1]
-    assigned = []
-    for layer, folding in zip(formats.fully_connected, foldings, strict=True):
-        forward, update = (
-            (layer.index, name) in chosen for name in ("hard_forward", "hard_update")
-        )
-        # Where blocks accumulate, cells have no gate before their adder: a sum that begins anew
-        # without a free clock would take a cell more for each bit. A long group can lose a clock.
-        in_cells = block.accumulator_bits > 0 and folding.words(layer) >= LONG_GROUP
-        clear_slot = _accumulates(layer, folding, budget) or in_cells
-        assigned.append(
-            replace(folding, hard_forward=forward, hard_update=update, clear_slot=clear_slot)
-        )
-    return assigned
+def _told(refusal: DoesNotFit, advice: str) -> DoesNotFit:
+    """The same with better advice."""
+    needed, available = refusal.needed, refusal.available
+    return DoesNotFit(refusal.resource, needed, available, advice, refusal.detail)

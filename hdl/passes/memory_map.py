@@ -11,6 +11,7 @@ from golden_model.spec.formats import (
 from golden_model.spec.frames import max_payload
 from golden_model.spec.network import Feedback
 from hdl.passes.errors import DoesNotFit
+from hdl.passes.sharing_memories import engine_memories, shared_weights
 from hdl.passes.stages import CHUNK, FoldedNetwork, Folding, MappedNetwork, Memory, chunks_of
 
 REGISTER_SLOTS, REGISTER_BITS = 16, 32
@@ -67,8 +68,8 @@ def weights_memory(layer: FullyConnected, folding: Folding, kind: MemoryKind) ->
     return _memory(f"{layer.name}.weights", folding.weight_words(layer), width, kind, copies)
 
 
-def shared_memories(formats: FormattedNetwork, kind: MemoryKind) -> Iterator[Memory]:
-    """What all layers share: the link's memories, registers and counters."""
+def link_memories(formats: FormattedNetwork, kind: MemoryKind) -> Iterator[Memory]:
+    """The link's memories, registers and counters, whatever the engines."""
     layers = 1 << (len(formats.layers) - 1).bit_length()
     yield _memory("link.frame", max_payload(formats.network.inputs), 8, kind)
     yield _memory("link.limits", LIMITS * layers, LIMIT_BITS, kind)
@@ -97,14 +98,23 @@ def map_memories(folded: FoldedNetwork, budget: Budget) -> MappedNetwork:
     kinds = {kind.name: kind for kind in budget.memories}
     small = dual_port_kind(budget)
     memories: list[Memory] = []
-    for layer, folding in zip(folded.formats.fully_connected, folded.foldings, strict=True):
+    for layer, folding in folded.own:
         memories.append(weights_memory(layer, folding, kinds[folding.weight_memory]))
         memories.extend(small_memories(layer, folding, small))
         if folding.skip_zeros:
             memories.extend(visit_memories(layer, folding, small))
-    memories.extend(shared_memories(folded.formats, small))
+    if folded.engine is not None:
+        table, shared = folded.engine
+        memories.append(shared_weights(table, shared, kinds[shared.weight_memory]))
+        memories.extend(engine_memories(table, shared, small, budget.shallow))
+    memories.extend(link_memories(folded.formats, small))
     for kind in budget.memories:
         needed = sum(memory.blocks for memory in memories if memory.kind == kind.name)
         if needed > kind.blocks:
             raise DoesNotFit(kind.name, needed, kind.blocks, "Take a larger board")
-    return MappedNetwork(formats=folded.formats, foldings=folded.foldings, memories=tuple(memories))
+    return MappedNetwork(
+        formats=folded.formats,
+        foldings=folded.foldings,
+        shared=folded.shared,
+        memories=tuple(memories),
+    )

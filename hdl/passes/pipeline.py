@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from boards.budget import Budget
-from golden_model.spec.errors import SpecError
-from golden_model.spec.formats import ConvFormat, FormattedNetwork
-from hdl.passes.folding import Options, fold
+from golden_model.spec.formats import FormattedNetwork
+from hdl.passes.folding import fold
 from hdl.passes.memory_map import map_memories
+from hdl.passes.options import Options, check_kinds
 from hdl.passes.schedule import schedule
 from hdl.passes.stages import FoldedNetwork, MappedNetwork, ScheduledNetwork
 
@@ -37,7 +37,7 @@ def run(
     SpecError
         If an option breaks a rule, or a layer is of a kind that no RTL is made of yet.
     """
-    _check_kinds(formats)
+    check_kinds(formats)
     write_stage(folder, 0, "formats", formats)
     folded = fold(formats, budget, options or Options())
     write_stage(folder, 1, "folding", folded)
@@ -46,14 +46,6 @@ def run(
     scheduled = schedule(mapped)
     write_stage(folder, 3, "schedule", scheduled)
     return scheduled
-
-
-def _check_kinds(formats: FormattedNetwork) -> None:
-    for layer in formats.layers:
-        if isinstance(layer, ConvFormat):
-            value = f"{formats.network.name}: {layer.name} is a convolution"
-            rule = "RTL is made of dense layers only"
-            raise SpecError(value, rule, "Train it with python -m golden_model.train")
 
 
 def write_stage(folder: Path | None, number: int, name: str, stage: Stage) -> None:

@@ -6,17 +6,18 @@ from dataclasses import replace
 from boards.budget import Budget, MemoryKind
 from golden_model.spec.formats import FormattedNetwork, FullyConnected, LayerFormat
 from hdl.passes.errors import DoesNotFit
+from hdl.passes.estimate import SMALLER
 from hdl.passes.memory_map import (
     dual_port_kind,
-    shared_memories,
+    link_memories,
     small_memories,
     visit_memories,
     weights_memory,
 )
 from hdl.passes.stages import Folding
 
-SMALLER = "Take a smaller network or a larger board"
-"""What a refusal advises before anything has been tried out."""
+LINK = "link and registers"
+"""What its memories are called where blocks are counted."""
 MOST = 3
 """So many are named of those that take blocks."""
 
@@ -65,8 +66,7 @@ def _taken(
     """Blocks of each kind that are taken before weights are placed, by who takes them."""
     dual = dual_port_kind(budget)
     taken = {kind.name: Counter[str]() for kind in budget.memories}
-    shared = sum(memory.blocks for memory in shared_memories(formats, dual))
-    taken[dual.name]["link and registers"] = shared
+    taken[dual.name][LINK] = sum(memory.blocks for memory in link_memories(formats, dual))
     for layer, folding in zip(formats.fully_connected, foldings, strict=True):
         taken[dual.name][layer.name] = other_blocks(layer, folding, dual)
     return taken
@@ -75,18 +75,18 @@ def _taken(
 def _check_room(kind: MemoryKind, taken: Counter[str]) -> None:
     """Where too much is taken, no weights have been placed there."""
     if (needed := taken.total()) > kind.blocks:
-        detail = f"without weights: {_listed(taken)}"
+        detail = f"without weights: {listed(taken)}"
         raise DoesNotFit(kind.name, needed, kind.blocks, SMALLER, detail)
 
 
 def _no_room(layer: LayerFormat, needed: int, kind: MemoryKind, taken: Counter[str]) -> DoesNotFit:
     others = taken.total()
-    rest = f"; the other {others} of {kind.blocks}: {_listed(taken)}" if others else ""
+    rest = f"; the other {others} of {kind.blocks}: {listed(taken)}" if others else ""
     detail = f"weights of {layer.name}{rest}"
     return DoesNotFit(kind.name, needed, kind.blocks - others, SMALLER, detail)
 
 
-def _listed(taken: Counter[str]) -> str:
+def listed(taken: Counter[str]) -> str:
     """Who takes most, and what all others take."""
     most = taken.most_common(MOST)
     others = taken.total() - sum(count for _, count in most)

@@ -1,25 +1,39 @@
 """Third pass: every event gets its clock."""
 
+from hdl.passes import sharing_estimate
 from hdl.passes.cycles import interval
 from hdl.passes.stages import EngineCycles, MappedNetwork, ScheduledNetwork
 
 
 def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
-    """Clocks of each layer by itself and of the pipeline."""
-    formats, foldings = mapped.formats.fully_connected, mapped.foldings
-    layers = tuple(
+    """Clocks of each engine by itself and of the pipeline."""
+    layers = [layer for layer, _ in mapped.own]
+    engines = [
         EngineCycles(
             inference=interval([layer], [folding], False),
             training=interval([layer], [folding], folding.learns),
             words=folding.weight_words(layer),
         )
-        for layer, folding in zip(formats, foldings, strict=True)
-    )
+        for layer, folding in mapped.own
+    ]
+    inference = training = 0
+    if layers:
+        inference = interval(layers, mapped.foldings, False)
+        training = interval(layers, mapped.foldings, mapped.learns)
+    if mapped.engine is not None:
+        table, shared = mapped.engine
+        infers, learns = (
+            sharing_estimate.interval(table, shared, training, expected=False)
+            for training in (False, shared.learns)
+        )
+        engines.append(EngineCycles(inference=infers, training=learns, words=table.weight_words))
+        inference, training = max(inference, infers), max(training, learns)
     return ScheduledNetwork(
         formats=mapped.formats,
-        foldings=foldings,
+        foldings=mapped.foldings,
+        shared=mapped.shared,
         memories=mapped.memories,
-        layers=layers,
-        inference=interval(formats, foldings, False),
-        training=interval(formats, foldings, any(folding.learns for folding in foldings)),
+        layers=tuple(engines),
+        inference=inference,
+        training=training,
     )

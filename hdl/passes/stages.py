@@ -168,9 +168,23 @@ class Engines:
         return None if self.shared is None else table(self.sharing, self.shared)
 
     @property
+    def engine(self) -> tuple[EngineTable, SharedFolding] | None:
+        """That engine, if there is one."""
+        return None if self.shared is None else (table(self.sharing, self.shared), self.shared)
+
+    @property
     def all_foldings(self) -> tuple[Folding | SharedFolding, ...]:
         """Of every engine, the shared one last."""
         return (*self.foldings, *(() if self.shared is None else (self.shared,)))
+
+    def folding_of(self, layer: int) -> Folding | SharedFolding:
+        """Of the engine that computes the layer of that number."""
+        return self.all_foldings[min(layer, len(self.all_foldings) - 1)]
+
+    def word_weights(self, layer: int) -> int:
+        """Weights in a word of that layer's memory."""
+        folding = self.folding_of(layer)
+        return folding.lanes if isinstance(folding, Folding) else folding.pe
 
     @property
     def learns(self) -> bool:
@@ -188,9 +202,9 @@ class Engines:
         return any(folding.slow_memory for folding in self.all_foldings)
 
     @property
-    def classifier_rom(self) -> bool:
-        """Whether the random classifiers are read from ROM; else all are generated."""
-        return all(folding.classifier_rom for folding in self.all_foldings)
+    def classifier(self) -> str:
+        """Where the random classifiers come from: all from ``rom``, or all from a ``generator``."""
+        return "rom" if self.all_foldings[0].classifier_rom else "generator"
 
 
 def as_fully_connected(layer: LayerFormat) -> FullyConnected:

@@ -41,8 +41,8 @@ class Chip(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         core = Core(self.schedule)
-        learns = all(folding.learns for folding in self.schedule.foldings)
-        m.submodules.link = link = HostLink(self.schedule.formats, self.timeout, learns)
+        schedule = self.schedule
+        m.submodules.link = link = HostLink(schedule.formats, self.timeout, schedule.learns)
         m.submodules.core = ResetInserter(link.reset)(core)
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)

@@ -9,7 +9,7 @@ from boards.registry import find_board
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.frames import TIMEOUT_MS, FrameError, Opcode
 from golden_model.spec.network import Dense, Learning, Network, Readout
-from hdl.passes.folding import Options
+from hdl.passes.options import Options
 from hdl.passes.pipeline import run
 from hdl.rtl.chip import Chip
 from sim.bench import Bench, clocks, start

@@ -8,7 +8,7 @@ from amaranth.hdl import Fragment
 from boards.registry import find_board
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Network, Readout
-from hdl.passes.folding import Options
+from hdl.passes.options import Options
 from hdl.passes.pipeline import run
 from hdl.rtl.chip import Chip
 from sim.benches.harness import Recorder

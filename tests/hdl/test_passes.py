@@ -15,7 +15,9 @@ from golden_model.spec.toml import known_networks, load_network
 from hdl.passes.cycles import interval
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import CHIP_CELLS, layer_cells
-from hdl.passes.folding import LONG_GROUP, MAX_LANES, Options, fold, visited_share
+from hdl.passes.folding import fold
+from hdl.passes.options import Options
+from hdl.passes.own_engines import LONG_GROUP, MAX_LANES, visited_share
 from hdl.passes.pipeline import run
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core

@@ -1,0 +1,117 @@
+"""How long an engine that layers share is expected to take; folding chooses by it.
+
+``F(L)``, the sweep of a layer: for each group and window a clock for each tap that is visited and
+one for the bias, or what the head needs for the window if that is more. ``U(L)``, its update: for
+each group a clock for each tap that is visited in a window with something to learn. A word that an
+update changes takes an access of the weight memory from the sweep, two if it has one port. Both
+machines work at once, but a group's sweep waits for its update.
+"""
+
+from hdl.passes.sharing import EngineTable, Layout, Row, SharedFolding
+
+LAYER_CLOCKS = 15
+"""From the last word of a layer to the first one of the next."""
+BLOCK_CLOCKS = 2
+"""Of an update, for each entry of winners: to look at it, and at its zero flags."""
+WORD_CLOCKS = 2
+"""Accesses of a word that an update changes, where the memory makes one a clock."""
+FIRST_VISITED, CONV_VISITED = 0.55, 0.37
+"""Shares of (tap, block of 2 x 2 places) that are not all zero: of images, and of activations of
+convolutions below; means of MNIST, Fashion-MNIST and CIFAR-10, as measured."""
+INK, ACTIVE = 0.2, 0.5
+"""Shares of single inputs that are not zero: of images of MNIST, and of activations."""
+LEARNS = 0.19
+"""Share of a filter's windows with something to learn, of samples that leave an update."""
+ALIKE = 0.75
+"""Filters learn in the same windows: so many of them count as ``filters ** ALIKE``."""
+FIRST_UPDATES, UPDATES = 0.86, 0.46
+"""Shares of samples that leave an update, in a network's first layer and above, as measured."""
+
+
+def interval(
+    table: EngineTable, folding: SharedFolding, training: bool, *, expected: bool = True
+) -> int:
+    """Clocks per sample in the steady state.
+
+    Parameters
+    ----------
+    training
+        Samples are learnt.
+    expected
+        Inputs are zero, and samples leave updates, as often as was measured; else no input is zero,
+        every window learns, and every sample leaves an update in every layer.
+    """
+    sweeps = sum(sweep_clocks(row, folding, expected) for row in table.rows)
+    if not training:
+        return sweeps
+    due = [_share(expected, FIRST_UPDATES if _first(row) else UPDATES) for row in table.rows]
+    updates = [update_clocks(row, folding, expected) for row in table.rows]
+    changed = sum(
+        share * row.groups * (visited_taps(row, folding, expected) + 1)
+        for share, row in zip(due, table.rows, strict=True)
+    )
+    accesses = WORD_CLOCKS if folding.single_port else 1
+    machine = sum(share * update for share, update in zip(due, updates, strict=True))
+    if folding.page_copies == 1:
+        # Where the sweep reads inputs in every clock the update waits for its end.
+        return round(sweeps + accesses * changed + machine)
+    # A layer's first group waits for its update where no other layer's sweep hides it.
+    late = max(
+        max(0.0, share * update / row.groups - (sweeps - sweep_clocks(row, folding, expected)))
+        for share, update, row in zip(due, updates, table.rows, strict=True)
+    )
+    return round(max(sweeps + accesses * changed + late, machine))
+
+
+def sweep_clocks(row: Row, folding: SharedFolding, expected: bool) -> int:
+    """Clocks of the sweep of one sample."""
+    words = visited_taps(row, folding, expected) + 1
+    window = max(words, folding.head_clocks * row.outputs_per_window)
+    # Of a group the sums of regions are scored while the next one is swept.
+    group = max(row.windows * window, row.scored * _classifier_clocks(row, folding))
+    return round(row.groups * group) + LAYER_CLOCKS
+
+
+def update_clocks(row: Row, folding: SharedFolding, expected: bool) -> int:
+    """Clocks of the update of a sample that leaves one."""
+    entries = float(row.winners)
+    if row.layout is not Layout.FLAT:
+        entries *= _share(expected, 1 - (1 - LEARNS) ** (folding.pe**ALIKE))
+    visited = visited_taps(row, folding, expected) + 1
+    accesses = WORD_CLOCKS if folding.single_port else 1
+    # Taps of a block are added up while the words of the block before are changed.
+    clocks = max(entries * (visited + BLOCK_CLOCKS), accesses * visited)
+    if row.scored:
+        # The next group's gradients are formed meanwhile.
+        clocks = max(clocks, _classifier_clocks(row, folding))
+    return round(row.groups * clocks) + LAYER_CLOCKS
+
+
+def visited_taps(row: Row, folding: SharedFolding, expected: bool) -> float:
+    """Taps of a window that are visited, without the bias."""
+    return row.format.inputs * _share(expected and folding.skip_zeros, visited_share(row))
+
+
+def visited_share(row: Row) -> float:
+    """Share of its taps that a window is expected to visit."""
+    layer = row.format
+    if layer.signed_input:
+        return 1.0
+    if row.layout is not Layout.FLAT:
+        return FIRST_VISITED if _first(row) else CONV_VISITED
+    return INK if _first(row) and not layer.pair_distance else ACTIVE
+
+
+def _classifier_clocks(row: Row, folding: SharedFolding) -> int:
+    """Of a group: a row of the classifier a clock, or a class."""
+    at_once = row.format.classes if folding.parallel_classes else 1
+    return folding.pe * row.format.regions * (row.format.classes // at_once)
+
+
+def _first(row: Row) -> bool:
+    """Whether it is fed what the host sends."""
+    return row.format.index == 0
+
+
+def _share(counts: bool, share: float) -> float:
+    return share if counts else 1.0

@@ -1,0 +1,150 @@
+"""The memories of an engine that layers share: one function for each kind of them."""
+
+from collections.abc import Iterator, Sequence
+
+from boards.budget import MemoryKind
+from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX
+from golden_model.spec.network import Feedback
+from hdl.passes.sharing import FLAGS, EngineTable, Layout, Row, SharedFolding
+from hdl.passes.stages import Memory
+
+NAME = "shared"
+"""What the engine is called, in memories' names and among foldings."""
+CELLS = "cells"
+"""Kind of a memory so shallow that cells hold it."""
+BUFFERS = 2
+"""What one of the two machines fills, or the engine's next group, while the other is read."""
+PLACE_BITS, LEARNS_BITS = 2, 1
+"""Of each filter in an entry of winners."""
+
+
+def shared_weights(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """A word holds one tap of PE filters of any layer."""
+    return _memory("weights", table.weight_words, folding.pe * weight_bits(table), kind)
+
+
+def engine_memories(
+    table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int
+) -> Iterator[Memory]:
+    """All memories of an engine but its weights.
+
+    Parameters
+    ----------
+    kind
+        Block with a port that reads and one that writes.
+    shallow
+        Words of a memory that cells hold, if they can at all.
+    """
+    yield pages(table, folding, kind)
+    if folding.skip_zeros:
+        yield flags(table, folding, kind)
+    scored = [row for row in table.rows if row.scored]
+    if scored:
+        yield region_sums(scored, folding, kind)
+        yield from classifier(table, scored, folding, kind)
+    if not folding.parallel_classes:
+        yield from serial_errors(table, folding, kind)
+    if folding.learns:
+        yield from winners(table, folding, kind)
+        yield gradients(table, folding, kind, shallow)
+        yield steps(table, folding, kind, shallow)
+
+
+def pages(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """Inputs of all layers, two samples of each: words as wide as the head writes them."""
+    depth = -(-table.page_depth // folding.heads)
+    copies = folding.places * folding.page_copies
+    return _memory("pages", depth, ACTIVATION_BITS * folding.heads, kind, copies)
+
+
+def flags(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """Which of them are not zero."""
+    return _memory("flags", table.flag_depth, FLAGS, kind, folding.places * folding.page_copies)
+
+
+def winners(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Iterator[Memory]:
+    """Windows with something to learn, group by group, and how many they are."""
+    rows, columns = (max(sizes) for sizes in zip(*map(_window_shape, table.rows), strict=True))
+    where = _bits(rows) + _bits(columns) + _bits(_most_regions(table.rows))
+    filters = folding.pe * (PLACE_BITS + LEARNS_BITS)
+    yield _memory("winners", table.winners, where + filters, kind)
+    most = max(row.winners for row in table.rows)
+    yield _memory("winner_counts", table.groups, most.bit_length(), kind)
+
+
+def region_sums(scored: Sequence[Row], folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """What a group's filters come to in each region, before they are scored."""
+    largest = ACTIVATION_MAX * max(row.format.windows for row in scored)
+    depth = BUFFERS * _most_regions(scored) * (folding.pe // folding.heads)
+    return _memory("sums", depth, folding.heads * largest.bit_length(), kind)
+
+
+def classifier(
+    table: EngineTable, scored: Sequence[Row], folding: SharedFolding, kind: MemoryKind
+) -> Iterator[Memory]:
+    """The random classifiers of all layers, for scores and for gradients, if kept in ROM."""
+    if not folding.classifier_rom:
+        return
+    classes = scored[0].format.classes
+    at_once = classes if folding.parallel_classes else 1
+    depth = table.draws * (classes // at_once)
+    yield _memory("classifier.scores", depth, at_once, kind)
+    if folding.learns:
+        draw = 3 if scored[0].format.feedback is Feedback.SIGN_CONCORDANT else 1
+        yield _memory("classifier.gradients", depth, at_once * draw, kind)
+
+
+def serial_errors(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Iterator[Memory]:
+    """Scores of the layer in hand and errors of every layer, class by class."""
+    formats = [row.format for row in table.rows]
+    classes = formats[0].classes
+    yield _memory("scores", classes, max(f.score_bits for f in formats), kind)
+    if folding.learns:
+        width = max(f.error_bits for f in formats)
+        yield _memory("errors", classes * len(formats), width, kind)
+
+
+def gradients(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:
+    """D of a group's filters in each region, and of the next group's."""
+    width = folding.pe * max(row.format.gradient_bits for row in table.rows)
+    return _memory("gradients", BUFFERS * _most_regions(table.rows), width, kind, shallow=shallow)
+
+
+def steps(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:
+    """Of a block of taps, while those of the block before are rounded."""
+    packed = [row.format.kernel * row.stride for row in table.rows if row.layout is Layout.PACKED]
+    depth = max([FLAGS, *packed])
+    width = folding.pe * max(row.format.step_bits for row in table.rows)
+    return _memory("steps", depth, width, kind, BUFFERS, shallow)
+
+
+def weight_bits(table: EngineTable) -> int:
+    """Of the layer with the widest weights."""
+    return max(row.format.weight_bits for row in table.rows)
+
+
+def _most_regions(rows: Sequence[Row]) -> int:
+    return max(row.format.regions for row in rows)
+
+
+def _window_shape(row: Row) -> tuple[int, int]:
+    return row.window_rows, row.window_columns
+
+
+def _bits(values: int) -> int:
+    """Of a number that has so many values."""
+    return (values - 1).bit_length()
+
+
+def _memory(
+    name: str, depth: int, width: int, kind: MemoryKind, copies: int = 1, shallow: int = 0
+) -> Memory:
+    in_cells = depth <= shallow
+    return Memory(
+        name=f"{NAME}.{name}",
+        depth=depth,
+        width=width,
+        copies=copies,
+        kind=CELLS if in_cells else kind.name,
+        blocks=0 if in_cells else copies * kind.blocks_for(depth, width),
+    )
