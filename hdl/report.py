@@ -24,7 +24,8 @@ from hdl.toolchain import Use
 def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     """What the flow expects the design to take of each kind in `budget`."""
     layers = [layer for layer, _ in schedule.own]
-    shared = 0 if schedule.engine is None else shared_cells(*schedule.engine, budget)
+    engine, memories = schedule.engine, schedule.memories
+    shared = 0 if engine is None else shared_cells(*engine, memories)
     expected = {CELLS: chip_cells(layers, schedule.foldings, budget, shared)}
     for kind in budget.memories:
         blocks = (memory.blocks for memory in schedule.memories if memory.kind == kind.name)
@@ -32,8 +33,8 @@ def estimate(schedule: ScheduledNetwork, budget: Budget) -> dict[str, int]:
     block = budget.multiplier
     if block.count:
         expected[block.name] = sum(layer_multipliers(*pair, block) for pair in schedule.own)
-        if schedule.engine is not None:
-            expected[block.name] += shared_multipliers(*schedule.engine, block)
+        if engine is not None:
+            expected[block.name] += shared_multipliers(*engine, block)
     return expected
 
 

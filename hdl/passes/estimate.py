@@ -1,13 +1,13 @@
 """Before synthesis: logic cells, as each part of the RTL was measured to take, and multipliers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from boards.budget import Budget, MultiplierKind
 from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected, LayerFormat
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.passes.sharing_memories import CELLS, engine_memories, weight_bits
-from hdl.passes.stages import Folding
+from hdl.passes.sharing_memories import CELLS, weight_bits
+from hdl.passes.stages import Folding, Memory
 
 CHIP_CELLS = 1100
 """Host link, UART, registers and counters, the answer and reset."""
@@ -97,8 +97,11 @@ def update_multipliers(layer: FullyConnected, folding: Folding, block: Multiplie
     return products * -(-folding.gradient_operand_bits(layer) // block.bits)
 
 
-def shared_cells(table: EngineTable, folding: SharedFolding, budget: Budget) -> int:
-    """Logic cells of an engine that layers share in an iCE40; not measured yet."""
+def shared_cells(table: EngineTable, folding: SharedFolding, memories: Iterable[Memory]) -> int:
+    """Logic cells of an engine that layers share in an iCE40; not measured yet.
+
+    Of `memories` those that are in cells count; others may be among them.
+    """
     formats = [row.format for row in table.rows]
     score_bits = max(f.score_bits for f in formats)
     # Both machines' counters and addresses, pages, flags; each layer's constants; the first score.
@@ -115,7 +118,7 @@ def shared_cells(table: EngineTable, folding: SharedFolding, budget: Budget) -> 
         cells += 400 + folding.pe * _update_cells(table, folding)
         if folding.parallel_classes:
             cells += formats[0].classes * 3 * max(f.error_bits for f in formats)
-    return cells + _memory_cells(table, folding, budget)
+    return cells + sum(_memory_cells(memory) for memory in memories if memory.kind == CELLS)
 
 
 def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
@@ -130,15 +133,9 @@ def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
     return choice + product + 2 * step_bits + shift + 2 * weight_bits(table)
 
 
-def _memory_cells(table: EngineTable, folding: SharedFolding, budget: Budget) -> int:
-    """Of memories in cells: 16 words of 4 bits take four, and two for the port that writes."""
-    kind = budget.memories[0]
-    memories = engine_memories(table, folding, kind, budget.shallow)
-    return sum(
-        6 * memory.copies * -(-memory.depth // 16) * -(-memory.width // 4)
-        for memory in memories
-        if memory.kind == CELLS
-    )
+def _memory_cells(memory: Memory) -> int:
+    """16 words of 4 bits take four cells, and two for the port that writes."""
+    return 6 * memory.copies * -(-memory.depth // 16) * -(-memory.width // 4)
 
 
 def shared_multipliers(table: EngineTable, folding: SharedFolding, block: MultiplierKind) -> int:

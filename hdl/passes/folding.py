@@ -11,7 +11,7 @@ from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Network, Rounding
 from hdl.passes import cycles
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.options import Options, all_fully_connected, check_options, shares_from
+from hdl.passes.options import CLASSIFIERS, Options, all_fully_connected, check_options, shares_from
 from hdl.passes.own_engines import fold_own, narrowest, visited_share
 from hdl.passes.remedy import remedy
 from hdl.passes.sharing_folding import Sharing, first_layers, sharings, smallest_sharings
@@ -52,7 +52,7 @@ def _may_be_own(formats: FormattedNetwork, options: Options) -> bool:
 
 
 def _fastest(formats: FormattedNetwork, budget: Budget, options: Options) -> FoldedNetwork | None:
-    """Of all ways to share an engine the fastest; on a tie ROM, then fewer cells."""
+    """Of all ways to share an engine the fastest; see `_order` for a tie."""
     ways = [
         way
         for first in shares_from(formats, options)
@@ -73,8 +73,11 @@ def _fastest(formats: FormattedNetwork, budget: Budget, options: Options) -> Fol
     return best[1] if best is not None else None
 
 
-def _order(way: Sharing) -> tuple[int, bool, int]:
-    return way.clocks, not way.folding.classifier_rom, way.cells
+def _order(way: Sharing) -> tuple[int, bool, bool, int]:
+    """Faster ones first; then ROM, all classes at once, which spares what is not expected to
+    matter, and fewer cells."""
+    folding = way.folding
+    return way.clocks, not folding.classifier_rom, not folding.parallel_classes, way.cells
 
 
 def _before(
@@ -141,7 +144,8 @@ def _advice(formats: FormattedNetwork, budget: Budget, options: Options) -> str:
     if options.folding and _fits(network, budget, replace(options, folding={})):
         return f"Fold {' and '.join(options.folding)} less, or leave that to the flow"
     if options.classifier and _fits(network, budget, replace(options, classifier=None)):
-        return "It fits with the classifier from elsewhere: leave that to the flow"
+        other = next(name for name in CLASSIFIERS if name != options.classifier)
+        return f"It fits with --classifier {other}"
     if options.learns and network.learning.rounding is Rounding.STOCHASTIC:
         learning = replace(network.learning, rounding=Rounding.NEAREST)
         if _fits(replace(network, learning=learning), budget, options):

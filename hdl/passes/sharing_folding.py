@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -22,6 +23,7 @@ from hdl.passes.placement import LINK, listed
 from hdl.passes.sharing import PLACES, EngineTable, SharedFolding, table
 from hdl.passes.sharing_estimate import interval
 from hdl.passes.sharing_memories import engine_memories, shared_weights
+from hdl.passes.stages import Memory
 
 MAX_SHARED_LANES = 128
 """Sums at a time that are chosen; more take the tools long to place, and their inputs long to
@@ -38,29 +40,25 @@ class Sharing:
     -------
     first
         Number of the first layer that shares.
-    folding, table
-        The engine.
+    folding
+        The engine's.
     clocks
         Per sample, as expected.
-    cells, multipliers
+    cells, multipliers, memories
         What it takes, the cells as of an iCE40.
     """
 
     first: int
     folding: SharedFolding
-    table: EngineTable
     clocks: int
     cells: int
     multipliers: int
+    memories: tuple[Memory, ...]
 
     def blocks(self, budget: Budget) -> dict[str, Counter[str]]:
         """Blocks of each kind, by what takes them."""
-        kinds = {kind.name: kind for kind in budget.memories}
-        taken = {name: Counter[str]() for name in kinds}
-        weights = shared_weights(self.table, self.folding, kinds[self.folding.weight_memory])
-        small = dual_port_kind(budget)
-        rest = engine_memories(self.table, self.folding, small, budget.shallow)
-        for memory in (weights, *rest):
+        taken = {kind.name: Counter[str]() for kind in budget.memories}
+        for memory in self.memories:
             if memory.blocks:
                 taken[memory.kind][memory.name.partition(".")[2]] += memory.blocks
         return taken
@@ -113,78 +111,83 @@ def sharings(
     formats: FormattedNetwork, first: int, budget: Budget, options: Options
 ) -> Iterator[Sharing]:
     """Ways in which the layers from `first` on may share an engine, if they fit by themselves."""
-    for way in _ways(formats, first, budget, options):
-        try:
-            way.check(formats, budget)
-        except DoesNotFit:
-            continue
-        yield way
+    layers = formats.layers[first:]
+    widths = [pe for pe in filters_at_a_time(layers) if pe * _places(layers) <= MAX_SHARED_LANES]
+    if options.shared_pe is not None:
+        widths = [options.shared_pe]
+    for pe in widths:
+        folding = _narrow(layers, pe, options)
+        engine = table(layers, folding)
+        for choice in _choices(folding, budget, options):
+            way = _sharing(first, engine, choice, budget)
+            with suppress(DoesNotFit):
+                way.check(formats, budget)
+                yield way
 
 
 def smallest_sharings(
     formats: FormattedNetwork, first: int, budget: Budget, options: Options
 ) -> Iterator[Sharing]:
     """Those that take least, one for each place of the weights and source of the classifiers."""
-    pe = options.shared_pe or 1
-    places = _places(formats.layers[first:])
+    layers = formats.layers[first:]
+    folding = _narrow(layers, options.shared_pe or 1, options)
+    engine = table(layers, folding)
     for kind, rom in product(budget.memories, options.roms):
-        folding = SharedFolding(
-            pe=pe,
-            places=places,
-            weight_memory=kind.name,
-            single_port=kind.single_port,
-            slow_memory=kind.slow,
-            page_copies=1,
+        choice = replace(_in_blocks(folding, kind), classifier_rom=rom)
+        yield _sharing(first, engine, choice, budget)
+
+
+def _narrow(layers: tuple[LayerFormat, ...], pe: int, options: Options) -> SharedFolding:
+    """Nothing that a folding of so many filters at a time could do without."""
+    return SharedFolding(
+        pe=pe,
+        places=_places(layers),
+        weight_memory="",
+        page_copies=1,
+        parallel_classes=False,
+        skip_zeros=False,
+        learns=options.learns,
+    )
+
+
+def _choices(folding: SharedFolding, budget: Budget, options: Options) -> Iterator[SharedFolding]:
+    """All that may be made of it. Page copies are for the update."""
+    heads = [heads for heads in HEADS if folding.pe % heads == 0]
+    copies = COPIES if options.learns else COPIES[-1:]
+    kinds = budget.memories
+    for kind, rom, *choice in product(kinds, options.roms, heads, copies, (True, False)):
+        yield replace(
+            _in_blocks(folding, kind),
+            heads=choice[0],
+            page_copies=choice[1],
             classifier_rom=rom,
-            parallel_classes=False,
-            skip_zeros=False,
-            learns=options.learns,
+            parallel_classes=choice[2],
+            skip_zeros=options.skip_zeros,
         )
-        yield _sharing(formats, first, folding, budget)
 
 
-def _ways(
-    formats: FormattedNetwork, first: int, budget: Budget, options: Options
-) -> Iterator[Sharing]:
-    places = _places(formats.layers[first:])
-    widths = filters_at_a_time(formats.layers[first:])
-    widths = [pe for pe in widths if pe * places <= MAX_SHARED_LANES]
-    if options.shared_pe is not None:
-        widths = [options.shared_pe]
-    for pe, kind, rom in product(widths, budget.memories, options.roms):
-        for heads, copies, parallel in product(HEADS, COPIES, (True, False)):
-            if pe % heads or (copies > 1 and not options.learns):
-                continue
-            folding = SharedFolding(
-                pe=pe,
-                places=places,
-                heads=heads,
-                weight_memory=kind.name,
-                single_port=kind.single_port,
-                slow_memory=kind.slow,
-                page_copies=copies,
-                classifier_rom=rom,
-                parallel_classes=parallel,
-                skip_zeros=options.skip_zeros,
-                learns=options.learns,
-            )
-            yield _sharing(formats, first, folding, budget)
+def _in_blocks(folding: SharedFolding, kind: MemoryKind) -> SharedFolding:
+    """With its weights in blocks of that kind."""
+    return replace(
+        folding, weight_memory=kind.name, single_port=kind.single_port, slow_memory=kind.slow
+    )
 
 
-def _sharing(
-    formats: FormattedNetwork, first: int, folding: SharedFolding, budget: Budget
-) -> Sharing:
+def _sharing(first: int, engine: EngineTable, folding: SharedFolding, budget: Budget) -> Sharing:
     """With hard multipliers if there are enough of them."""
-    engine, block = table(formats.layers[first:], folding), budget.multiplier
+    block, kinds = budget.multiplier, {kind.name: kind for kind in budget.memories}
     hard = block.count > 0 and shared_multipliers(engine, folding, block) <= block.count
     folding = replace(folding, hard_forward=hard)
+    weights = shared_weights(engine, folding, kinds[folding.weight_memory])
+    rest = engine_memories(engine, folding, dual_port_kind(budget), budget.shallow)
+    memories = weights, *rest
     return Sharing(
         first=first,
         folding=folding,
-        table=engine,
         clocks=interval(engine, folding, folding.learns),
-        cells=shared_cells(engine, folding, budget),
+        cells=shared_cells(engine, folding, memories),
         multipliers=shared_multipliers(engine, folding, block) if hard else 0,
+        memories=memories,
     )
 
 
