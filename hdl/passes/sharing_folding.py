@@ -111,59 +111,68 @@ def sharings(
     formats: FormattedNetwork, first: int, budget: Budget, options: Options
 ) -> Iterator[Sharing]:
     """Ways in which the layers from `first` on may share an engine, if they fit by themselves."""
-    layers = formats.layers[first:]
-    widths = [pe for pe in filters_at_a_time(layers) if pe * _places(layers) <= MAX_SHARED_LANES]
-    if options.shared_pe is not None:
-        widths = [options.shared_pe]
-    for pe in widths:
-        folding = _narrow(layers, pe, options)
-        engine = table(layers, folding)
+    for engine, folding in _engines(formats.layers[first:], options):
+        fitting = 0
+        # Flags of zeros are given up only where nothing fits with them.
         for choice in _choices(folding, budget, options):
-            way = _sharing(first, engine, choice, budget)
-            with suppress(DoesNotFit):
-                way.check(formats, budget)
-                yield way
+            if choice.skip_zeros or not (fitting and options.skip_zeros):
+                way = _sharing(first, engine, choice, budget)
+                with suppress(DoesNotFit):
+                    way.check(formats, budget)
+                    fitting += 1
+                    yield way
 
 
 def smallest_sharings(
     formats: FormattedNetwork, first: int, budget: Budget, options: Options
 ) -> Iterator[Sharing]:
-    """Those that take least, one for each place of the weights and source of the classifiers."""
-    layers = formats.layers[first:]
-    folding = _narrow(layers, options.shared_pe or 1, options)
-    engine = table(layers, folding)
-    for kind, rom in product(budget.memories, options.roms):
-        choice = replace(_in_blocks(folding, kind), classifier_rom=rom)
-        yield _sharing(first, engine, choice, budget)
+    """Those with nothing to spare.
+
+    Which takes least depends on the shapes of memory blocks, and on whether blocks or cells are
+    scarce: classes one by one take fewer cells, but memory.
+    """
+    for engine, folding in _engines(formats.layers[first:], options):
+        for kind, rom, parallel in product(budget.memories, options.roms, (True, False)):
+            choice = replace(folding, classifier_rom=rom, parallel_classes=parallel)
+            yield _sharing(first, engine, _in_blocks(choice, kind), budget)
 
 
-def _narrow(layers: tuple[LayerFormat, ...], pe: int, options: Options) -> SharedFolding:
-    """Nothing that a folding of so many filters at a time could do without."""
-    return SharedFolding(
-        pe=pe,
-        places=_places(layers),
-        weight_memory="",
-        page_copies=1,
-        parallel_classes=False,
-        skip_zeros=False,
-        learns=options.learns,
-    )
+def _engines(
+    layers: tuple[LayerFormat, ...], options: Options
+) -> Iterator[tuple[EngineTable, SharedFolding]]:
+    """Of as many filters at a time as may be, without what a folding could do without."""
+    places = 1 if all_fully_connected(layers) else PLACES
+    widths = [pe for pe in filters_at_a_time(layers) if pe * places <= MAX_SHARED_LANES]
+    if options.shared_pe is not None:
+        widths = [options.shared_pe]
+    for pe in widths:
+        folding = SharedFolding(
+            pe=pe,
+            places=places,
+            weight_memory="",
+            page_copies=1,
+            skip_zeros=False,
+            learns=options.learns,
+        )
+        yield table(layers, folding), folding
 
 
 def _choices(folding: SharedFolding, budget: Budget, options: Options) -> Iterator[SharedFolding]:
-    """All that may be made of it. Page copies are for the update."""
+    """All that may be made of it, what skips zeros first. Copies of pages are for the update."""
+    skips = (True, False) if options.skip_zeros else (False,)
     heads = [heads for heads in HEADS if folding.pe % heads == 0]
     copies = COPIES if options.learns else COPIES[-1:]
-    kinds = budget.memories
-    for kind, rom, *choice in product(kinds, options.roms, heads, copies, (True, False)):
-        yield replace(
-            _in_blocks(folding, kind),
-            heads=choice[0],
-            page_copies=choice[1],
-            classifier_rom=rom,
-            parallel_classes=choice[2],
-            skip_zeros=options.skip_zeros,
-        )
+    common = product(skips, budget.memories, options.roms)
+    for skip_zeros, kind, rom in common:
+        for head, copy, parallel in product(heads, copies, (True, False)):
+            yield replace(
+                _in_blocks(folding, kind),
+                heads=head,
+                page_copies=copy,
+                classifier_rom=rom,
+                parallel_classes=parallel,
+                skip_zeros=skip_zeros,
+            )
 
 
 def _in_blocks(folding: SharedFolding, kind: MemoryKind) -> SharedFolding:
@@ -189,8 +198,3 @@ def _sharing(first: int, engine: EngineTable, folding: SharedFolding, budget: Bu
         multipliers=shared_multipliers(engine, folding, block) if hard else 0,
         memories=memories,
     )
-
-
-def _places(layers: tuple[LayerFormat, ...]) -> int:
-    """Places at a time: one, where none is a convolution."""
-    return 1 if all_fully_connected(layers) else PLACES

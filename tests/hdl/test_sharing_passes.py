@@ -1,0 +1,336 @@
+"""Layers that share an engine: when they do, how it is folded, and what is said where it fails."""
+
+from dataclasses import replace
+
+import pytest
+
+from boards.registry import BOARDS
+from golden_model.spec.errors import SpecError
+from golden_model.spec.formats import infer_formats
+from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
+from golden_model.spec.toml import load_network
+from hdl.passes import options
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.estimate import CELL_SHARE
+from hdl.passes.options import Options, filters_at_a_time
+from hdl.passes.pipeline import run
+from hdl.passes.sharing import SharedFolding, table
+from hdl.passes.sharing_estimate import interval, sweep_clocks, update_clocks
+from hdl.passes.sharing_folding import MAX_SHARED_LANES
+from hdl.passes.stages import FoldedNetwork
+from hdl.report import engines, estimate
+
+BUDGETS = {name: board.budget for name, board in BOARDS.items()}
+ICEBREAKER, ULX3S = BUDGETS["icebreaker"], BUDGETS["ulx3s-85f"]
+
+
+@pytest.fixture(autouse=True)
+def _shared(monkeypatch):
+    monkeypatch.setattr(options, "SHARED_RTL", True)
+
+
+def dense(inputs, *units, classes=10, **keys):
+    layers = tuple(Dense(units=n) for n in units)
+    return infer_formats(
+        Network(
+            name="tried", inputs=inputs, classes=classes, layers=layers, readout=Readout(), **keys
+        )
+    )
+
+
+def conv(*filters, kernel=3, image=(12, 12, 1), readout=True, **keys):
+    layers = tuple(Conv(filters=n, kernel=kernel, **keys) for n in filters)
+    kind = Readout() if readout else None
+    return infer_formats(
+        Network(name="tried", inputs=list(image), classes=10, layers=layers, readout=kind)
+    )
+
+
+def named(name):
+    return infer_formats(load_network(name))
+
+
+SHARED = {
+    "odd": ("icebreaker", dense(101, 29, 17, 5, classes=7)),
+    "deep": ("icebreaker", dense(784, *[24] * 8)),
+    "deep-small": ("icebreaker", dense(64, *[24] * 8)),
+    "mixed": ("ulx3s-25f", dense(64, *[24] * 8)),
+    "no-multipliers": ("hx8k-b-evn", dense(101, 29, 17, 5, classes=7)),
+    "tiny-conv": ("icebreaker", conv(2)),
+    "mnist-conv": ("ulx3s-85f", named("mnist-conv")),
+    "fashion-conv": ("ulx3s-85f", named("fashion-conv")),
+    "cifar10-conv": ("ulx3s-85f", named("cifar10-conv")),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_shared_engine_keeps_to_the_budget(name, learns):
+    board, formats = SHARED[name]
+    budget = BUDGETS[board]
+    schedule = run(formats, budget, Options(learns=learns))
+    if schedule.shared is None:
+        assert not learns, "it should have needed one"
+        return
+    assert [layer.name for layer, _ in schedule.own] + [layer.name for layer in schedule.sharing] \
+        == [layer.name for layer in formats.layers]  # fmt: skip
+    expected = estimate(schedule, budget)
+    assert expected.pop("cells") <= CELL_SHARE * budget.cells
+    counts = {kind.name: kind.blocks for kind in budget.memories}
+    counts[budget.multiplier.name] = budget.multiplier.count
+    assert all(expected[kind] <= counts[kind] for kind in expected)
+    assert schedule.learns == learns
+    assert schedule.training >= schedule.inference
+    parts = {memory.name for memory in schedule.memories}
+    for part in ("winners", "winner_counts", "gradients", "steps"):
+        assert (f"shared.{part}" in parts) == learns
+
+
+def test_convolutions_and_all_behind_them_share_one_engine():
+    schedule = run(named("mnist-conv"), ULX3S)
+    assert (schedule.foldings, len(schedule.sharing)) == ((), 3)
+    assert schedule.shared.places == 4
+    assert schedule.shared.lanes == MAX_SHARED_LANES == schedule.shared.pe * 4
+    assert schedule.shared.hard_forward
+    assert schedule.shared.page_copies == 2
+    which = "layer0, layer1 and readout take turns on one"
+    assert engines(schedule) == [f"one engine: {which}, 32 filters and 128 sums at a time"]
+
+
+def test_layers_with_their_own_engines_stand_before_those_that_share():
+    schedule = run(SHARED["mixed"][1], BUDGETS["ulx3s-25f"])
+    assert schedule.shared.places == 1
+    own, sharing = len(schedule.own), len(schedule.sharing)
+    assert own >= 1
+    assert sharing >= 2
+    assert len(schedule.layers) == own + 1
+    names = {memory.name.split(".")[0] for memory in schedule.memories}
+    assert names == {*(f"layer{n}" for n in range(own)), "shared", "link", "registers"}
+    assert schedule.inference == max(engine.inference for engine in schedule.layers)
+    assert engines(schedule)[0].startswith(f"{own + 1} engines: layer{own}, ")
+
+
+def test_what_fits_without_sharing_does_not_share():
+    """ROM where it fits, else the generator: either is tried before layers share."""
+    for name, board, classifier in (
+        ("digits", "icebreaker", "rom"),
+        ("digits", "hx8k-b-evn", "rom"),
+    ):
+        schedule = run(named(name), BUDGETS[board])
+        assert (schedule.shared, schedule.classifier) == (None, classifier)
+        told = run(named(name), BUDGETS[board], Options(classifier=classifier))
+        assert schedule == told
+    many = dense(20, 120, classes=250)
+    assert run(many, ICEBREAKER).classifier == "generator"
+    assert run(many, ICEBREAKER).shared is None
+
+
+def test_sharing_is_the_fastest_way_of_all_that_fit():
+    """Any PE that the user asks for is no faster, as estimated."""
+    board, formats = SHARED["odd"]
+    chosen = run(formats, BUDGETS[board])
+
+    def clocks(schedule):
+        return interval(*schedule.engine, training=True)
+
+    assert chosen.foldings == ()
+    tried = []
+    for pe in filters_at_a_time(formats.layers):
+        try:
+            asked = run(formats, BUDGETS[board], Options(folding={"shared": (pe, 1)}))
+        except DoesNotFit:
+            continue
+        assert asked.shared.pe == pe
+        if not asked.foldings:
+            tried.append(clocks(asked))
+    assert len(tried) > 1
+    assert min(tried) == clocks(chosen)
+
+
+def test_a_layer_with_a_folding_has_an_engine_of_its_own():
+    asked = {"layer0": (2, 1), "shared": (2, 1)}
+    schedule = run(SHARED["odd"][1], BUDGETS["ulx3s-25f"], Options(folding=asked))
+    assert len(schedule.foldings) >= 1
+    assert (schedule.foldings[0].pe, schedule.foldings[0].simd) == (2, 1)
+    assert schedule.shared.pe == 2
+
+
+STOCHASTIC = Learning(rounding="stochastic")
+
+
+@pytest.mark.parametrize(
+    ("formats", "folding", "value", "rule", "remedy"),
+    [
+        (conv(8), {"layer0": (2, 1)}, "folding of layer0", "share one engine", "shared=8"),
+        (conv(8), {"readout": (2, 1)}, "folding of readout", "share one engine", "shared=8"),
+        (conv(8), {"shared": (8, 2)}, "shared=8x2", "one input at a time", "Write shared=8"),
+        (conv(8), {"shared": (3, 1)}, "shared=3", "1, 2, 4 or a multiple of 8", "is 16"),
+        (conv(8), {"shared": (64, 1)}, "shared=64", "1, 2, 4 or a multiple of 8", "is 16"),
+        (conv(8), {"shred": (8, 1)}, "'shred'", "no such layer", "Did you mean 'shared'?"),
+        (dense(9, 5, 5, learning=STOCHASTIC), {"shared": (2, 1)}, "shared=2", "stochastically",
+         'rounding = "nearest"'),
+        (dense(9, 5), {"layer0": (1, 1), "shared": (2, 1)}, "shared=2", "no two layers",
+         "Fold fewer"),
+    ],
+)  # fmt: skip
+def test_bad_folding_of_a_shared_engine_is_refused(formats, folding, value, rule, remedy):
+    with pytest.raises(SpecError) as caught:
+        run(formats, ULX3S, Options(folding=folding))
+    assert value in caught.value.value
+    assert rule in caught.value.rule
+    assert remedy in caught.value.remedy
+
+
+def test_what_rounds_stochastically_does_not_share_but_where_it_only_infers():
+    board, formats = SHARED["odd"]
+    learning = replace(formats.network.learning, rounding="stochastic")
+    stochastic = infer_formats(replace(formats.network, learning=learning))
+    with pytest.raises(DoesNotFit) as caught:
+        run(stochastic, BUDGETS[board])
+    assert caught.value.remedy.startswith('It fits with rounding = "nearest"')
+    run(stochastic, BUDGETS[board], Options(learns=False))
+
+
+def test_a_refusal_names_the_source_of_classifiers_that_would_fit():
+    with pytest.raises(DoesNotFit) as caught:
+        run(dense(20, 120, classes=250), ICEBREAKER, Options(classifier="rom"))
+    assert caught.value.remedy == "It fits with --classifier generator"
+
+
+@pytest.mark.parametrize(
+    ("board", "formats", "resource", "told"),
+    [
+        ("ulx3s-25f", named("mnist-conv"), "DP16KD", "layer0 that fits has about {} filters"),
+        ("hx8k-b-evn", dense(4, *[32] * 8, classes=2), "EBR", "It fits with {} layers"),
+    ],
+)
+def test_a_refusal_says_who_takes_what_and_what_would_make_room(board, formats, resource, told):
+    """As much as it says fits, and no more."""
+    with pytest.raises(DoesNotFit) as caught:
+        run(formats, BUDGETS[board])
+    refusal = caught.value
+    assert refusal.resource == resource
+    assert refusal.detail.startswith("with one engine for all layers: weights ")
+    takers = refusal.detail.partition(": ")[2].split(", ")
+    assert sum(int(taker.rsplit(" ", 1)[1]) for taker in takers) == refusal.needed
+    before, after = told.split("{}")
+    size = int(refusal.remedy.split(before)[1].split(after)[0])
+
+    def changed(size):
+        network, layers = formats.network, formats.network.layers
+        if "layers" in told:
+            return replace(network, layers=layers[:size])
+        return replace(network, layers=(replace(layers[0], filters=size), *layers[1:]))
+
+    run(infer_formats(changed(size)), BUDGETS[board])
+    with pytest.raises(DoesNotFit):
+        run(infer_formats(changed(size + 1)), BUDGETS[board])
+
+
+def test_narrower_weights_are_advised_where_no_size_helps():
+    """A network of one filter has nothing else to spare."""
+
+    def formats(bits):
+        return infer_formats(
+            Network(
+                name="tried",
+                inputs=[20, 20, 1],
+                classes=10,
+                layers=(Conv(filters=1, kernel=3, weight_bits=bits),),
+                readout=Readout(weight_bits=bits),
+            )
+        )
+
+    budget = replace(BUDGETS["hx8k-b-evn"], cells=100_000)
+    with pytest.raises(DoesNotFit) as caught:
+        run(formats(16), budget)
+    bits = int(caught.value.remedy.split("weights of ")[1].split(" bits")[0])
+    run(formats(bits), budget)
+    with pytest.raises(DoesNotFit):
+        run(formats(bits + 1), budget)
+
+
+def test_memories_of_a_shared_engine_hold_what_they_must():
+    """Of mnist-conv: 28 x 28 x 1 to 32 filters, 12 x 12 x 32 to 48, 4 x 4 x 48 to 10."""
+    schedule = run(named("mnist-conv"), ULX3S)
+    formats, shared = schedule.formats.layers, schedule.shared
+    memories = {memory.name.partition(".")[2]: memory for memory in schedule.memories
+                if memory.name.startswith("shared.")}  # fmt: skip
+    words = sum(
+        -(-layer.units // shared.pe) * (layer.kernel**2 * layer.image[2] + 1) for layer in formats
+    )
+    assert (memories["weights"].depth, memories["weights"].width) == (words, 16 * shared.pe)
+    pages, flags = memories["pages"], memories["flags"]
+    assert pages.copies == flags.copies == 4 * shared.page_copies
+    # Half of the rows in a bank, those of the image rounded up to two words of flags; two samples.
+    rows, shape = 14 * 16 + 6 * 6 * 32, (pages.depth, pages.width)
+    assert shape == (2 * (rows + 768 // 4) // shared.heads, 8 * shared.heads)
+    assert (flags.depth, flags.width) == (2 * (rows // 8 + 768 // 8), 8)
+    windows = sum(-(-layer.units // shared.pe) * layer.windows for layer in formats)
+    assert memories["winners"].depth == windows
+    assert memories["winners"].width == 3 * shared.pe + 4 + 4
+    assert memories["winner_counts"].width == (144).bit_length()
+    assert memories["sums"].width == shared.heads * (255 * 144).bit_length()
+    assert memories["classifier.scores"].bits == 10 * 96
+    steps = memories["steps"]
+    assert (steps.copies, steps.kind, steps.blocks) == (2, "cells", 0)
+    assert steps.width == shared.pe * max(layer.step_bits for layer in formats)
+
+
+def test_a_step_bank_holds_a_row_of_a_packed_kernel():
+    shallow = run(conv(2, kernel=5), ULX3S, Options(folding={"shared": (1, 1)}))
+    wide = run(conv(2, kernel=5, image=(12, 12, 3)), ULX3S, Options(folding={"shared": (1, 1)}))
+    depths = [
+        next(memory.depth for memory in schedule.memories if memory.name == "shared.steps")
+        for schedule in (shallow, wide)
+    ]
+    assert depths == [8, 20]
+
+
+def folding(**keys):
+    return SharedFolding(**{"pe": 32, "heads": 2, "weight_memory": "any", **keys})
+
+
+@pytest.mark.parametrize("name", ["mnist-conv", "fashion-conv", "cifar10-conv"])
+def test_a_sweep_of_samples_without_zeros_names_every_word_of_every_window(name):
+    engine = table(named(name).layers, folding())
+    words = sum(row.groups * row.windows * (row.format.inputs + 1) for row in engine.rows)
+    clocks = interval(engine, folding(), training=False, expected=False)
+    assert words < clocks <= 1.03 * words
+
+
+def test_what_costs_time_is_counted():
+    engine = table(conv(8, pool=1, readout=False).layers, folding(pe=8))
+    (row,) = engine.rows
+    one, two = (sweep_clocks(row, folding(pe=8, heads=heads), True) for heads in (1, 2))
+    # 9 taps, but the head takes 8 filters of four places.
+    assert one - 15 == row.windows * 32
+    assert two - 15 == row.windows * 16
+    regions = table(conv(8, regions=3, readout=False).layers, folding(pe=8)).rows[0]
+    serial = [
+        update_clocks(regions, folding(pe=8, parallel_classes=parallel), True)
+        for parallel in (False, True)
+    ]
+    assert serial[0] >= serial[1]
+    deep = table(conv(16, 16).layers, folding(pe=8))
+
+    def clocks(**keys):
+        return interval(deep, folding(pe=8, **keys), training=True)
+
+    assert clocks(page_copies=1) > clocks()
+    assert clocks(single_port=True) > clocks()
+    assert clocks(skip_zeros=False) > clocks()
+
+
+def test_every_layer_stands_on_exactly_one_engine():
+    formats = dense(9, 5)
+    schedule = run(formats, ULX3S)
+    with pytest.raises(ValueError, match="either an engine of its own"):
+        FoldedNetwork(formats=formats, foldings=schedule.foldings[:1])
+    with pytest.raises(ValueError, match="either an engine of its own"):
+        FoldedNetwork(formats=formats, foldings=schedule.foldings, shared=folding())
+    mixed = FoldedNetwork(formats=formats, foldings=schedule.foldings[:1], shared=folding())
+    assert mixed.folding_of(0) == schedule.foldings[0]
+    assert mixed.folding_of(1) == folding()
+    assert [mixed.word_weights(n) for n in range(2)] == [schedule.foldings[0].lanes, 32]
+    assert [row.format.name for row in mixed.table.rows] == ["readout"]
