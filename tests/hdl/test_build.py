@@ -21,7 +21,7 @@ from golden_model.spec.toml import load_network
 from hdl import build as build_module
 from hdl import toolchain
 from hdl.build import INFERENCE_ONLY, SEEDS, main, parse_foldings
-from hdl.passes import pipeline
+from hdl.passes import options, pipeline
 from hdl.report import estimate
 from hdl.timing import Timing
 from hdl.toolchain import Placed, ToolError, Use
@@ -113,6 +113,20 @@ def test_report_says_what_was_asked_for_and_what_came_out(tmp_path: Path, tools:
     page = (tmp_path / "report.md").read_text()
     assert "1234" in page
     assert str(expected["EBR"]) in page
+
+
+def test_report_says_which_layers_share_an_engine(
+    tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "SHARED_RTL", True)
+    result = run_digits(tmp_path, "--folding", "shared=2")
+    assert result.exit_code == 0, result.output
+    line = "one engine: layer0 and readout take turns on one, 2 filters and 2 sums at a time"
+    assert line in " ".join(result.output.split())
+    assert json.loads((tmp_path / "report.json").read_text())["engines"] == [line]
+    assert f"- {line}\n" in (tmp_path / "report.md").read_text()
+    run_digits(tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["engines"] == []
 
 
 def test_default_folder(tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +339,8 @@ def test_a_network_too_large_says_what_runs_out(tmp_path: Path, tools: FakeTools
         (["--board", "icebreaker", "--folding", "layer0=3x1"], "power of two"),
         (["--board", "icebreaker", "--folding", "layer9=2x1"], "no such layer"),
         (["--board", "icebreaker", "--folding", "2x1"], "layer0=2x4"),
+        (["--board", "icebreaker", "--folding", "shared=two"], "--folding shared=8"),
+        (["--board", "icebreaker", "--folding", "layer0=2"], "layer0=2x4"),
         (
             ["--board", "icebreaker", "--folding", "layer0=2x1", "--folding", "layer0=1x1"],
             "--folding layer0=1x1: layer0 is folded already",
@@ -378,6 +394,7 @@ print(plan.digest().hex(), end="")
 
 def test_folding_option() -> None:
     assert parse_foldings(["layer0=2x4", "readout=1x8"]) == {"layer0": (2, 4), "readout": (1, 8)}
+    assert parse_foldings(["shared=32"]) == parse_foldings(["shared=32x1"]) == {"shared": (32, 1)}
 
 
 def test_a_tiny_network_becomes_a_bitstream(tmp_path: Path) -> None:

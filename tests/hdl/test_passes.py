@@ -214,7 +214,8 @@ def test_of_centred_inputs_only_two_channels_get_a_visit_map(board):
 def test_visit_maps_get_only_blocks_that_are_left():
     """A block fewer for each try: maps go before anything else is refused."""
     formats, budget = formats_of("digits-deep"), BOARDS["ulx3s-25f"].budget
-    narrow = Options(folding={layer.name: (1, 1) for layer in formats.layers}, skip_zeros=True)
+    shapes = {layer.name: (1, 1) for layer in formats.layers}
+    narrow = Options(classifier="rom", folding=shapes, skip_zeros=True)
     needed = sum(m.blocks for m in run(formats, budget, replace(narrow, skip_zeros=False)).memories)
     skipping = []
     for blocks in range(needed, needed + 2 * len(formats.layers) + 1):
@@ -275,6 +276,17 @@ def test_unknown_classifier_is_refused():
         fold(formats_of("mnist"), ICEBREAKER, Options(classifier="rum"))
 
 
+def test_where_classifiers_come_from_is_decided_if_nobody_says():
+    """ROM where it fits, else a generator."""
+    digits = formats_of("digits")
+    assert run(digits, ICEBREAKER) == run(digits, ICEBREAKER, Options(classifier="rom"))
+    many = network(20, 120, classes=250)
+    with pytest.raises(DoesNotFit) as caught:
+        run(many, ICEBREAKER, Options(classifier="rom"))
+    assert caught.value.remedy == "It fits with --classifier generator"
+    assert run(many, ICEBREAKER) == run(many, ICEBREAKER, Options(classifier="generator"))
+
+
 @pytest.mark.parametrize(
     ("board", "formats", "resource"),
     [
@@ -282,8 +294,8 @@ def test_unknown_classifier_is_refused():
         ("hx8k-b-evn", network(784, 64), "EBR"),
         ("ulx3s-25f", network(784, 500), "DP16KD"),
         ("icebreaker", network(16384, 3, readout=False), "EBR"),
-        ("icebreaker", network(20, 120, classes=250), "EBR"),
-        ("ulx3s-85f", network(4, *[4] * 31, classes=2), "DP16KD"),
+        ("icebreaker", network(20, 400, classes=250), "SPRAM"),
+        ("hx8k-b-evn", network(4, *[32] * 8, classes=2), "EBR"),
     ],
 )
 def test_too_large_says_what_runs_out(board, formats, resource):
@@ -321,7 +333,7 @@ def test_where_a_folding_is_at_fault_the_remedy_is_another_folding(board):
 def test_the_refusal_tells_what_has_taken_the_rest():
     budget = BOARDS["hx8k-b-evn"].budget
     with pytest.raises(DoesNotFit) as caught:
-        run(formats_of("digits"), budget, Options(folding={"layer0": (4, 4)}))
+        run(formats_of("digits"), budget, Options(classifier="rom", folding={"layer0": (4, 4)}))
     (kind,) = budget.memories
     sentence, told = str(caught.value).split("the other ")
     assert sentence.endswith("16 EBR needed, 11 available (weights of layer0; ")
@@ -337,7 +349,7 @@ def test_the_refusal_tells_what_has_taken_the_rest():
     [
         ("icebreaker", 16384, [1], 2, "inputs"),
         ("hx8k-b-evn", 16384, [1], 2, "inputs"),
-        ("ulx3s-85f", 4, [1] * 31, 2, "layers"),
+        ("hx8k-b-evn", 4, [32] * 8, 2, "layers"),
         ("hx8k-b-evn", 10, [64], 200, "units"),
     ],
 )

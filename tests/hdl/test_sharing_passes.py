@@ -110,19 +110,14 @@ def test_layers_with_their_own_engines_stand_before_those_that_share():
     assert engines(schedule)[0].startswith(f"{own + 1} engines: layer{own}, ")
 
 
-def test_what_fits_without_sharing_does_not_share():
-    """ROM where it fits, else the generator: either is tried before layers share."""
-    for name, board, classifier in (
-        ("digits", "icebreaker", "rom"),
-        ("digits", "hx8k-b-evn", "rom"),
-    ):
-        schedule = run(named(name), BUDGETS[board])
-        assert (schedule.shared, schedule.classifier) == (None, classifier)
-        told = run(named(name), BUDGETS[board], Options(classifier=classifier))
-        assert schedule == told
-    many = dense(20, 120, classes=250)
-    assert run(many, ICEBREAKER).classifier == "generator"
-    assert run(many, ICEBREAKER).shared is None
+@pytest.mark.parametrize(
+    ("formats", "classifier"),
+    [(named("digits"), "rom"), (dense(20, 120, classes=250), "generator")],
+    ids=["rom", "generator"],
+)
+def test_what_fits_without_sharing_does_not_share(formats, classifier):
+    schedule = run(formats, ICEBREAKER)
+    assert (schedule.shared, schedule.classifier) == (None, classifier)
 
 
 def test_sharing_is_the_fastest_way_of_all_that_fit():
@@ -189,12 +184,6 @@ def test_what_rounds_stochastically_does_not_share_but_where_it_only_infers():
         run(stochastic, BUDGETS[board])
     assert caught.value.remedy.startswith('It fits with rounding = "nearest"')
     run(stochastic, BUDGETS[board], Options(learns=False))
-
-
-def test_a_refusal_names_the_source_of_classifiers_that_would_fit():
-    with pytest.raises(DoesNotFit) as caught:
-        run(dense(20, 120, classes=250), ICEBREAKER, Options(classifier="rom"))
-    assert caught.value.remedy == "It fits with --classifier generator"
 
 
 @pytest.mark.parametrize(
