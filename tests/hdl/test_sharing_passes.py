@@ -93,8 +93,23 @@ def test_convolutions_and_all_behind_them_share_one_engine():
     assert schedule.shared.lanes == MAX_SHARED_LANES == schedule.shared.pe * 4
     assert schedule.shared.hard_forward
     assert schedule.shared.page_copies == 2
+    assert estimate(schedule, ULX3S)["MULT18X18D"] == schedule.shared.lanes
+    (engine,) = schedule.layers
+    assert (schedule.inference, schedule.training) == (engine.inference, engine.training)
     which = "layer0, layer1 and readout take turns on one"
     assert engines(schedule) == [f"one engine: {which}, 32 filters and 128 sums at a time"]
+
+
+def test_a_wider_engine_takes_more_but_is_only_so_wide_unless_one_asks_for_it():
+    formats = conv(64, kernel=5, image=(12, 12, 4), readout=False)
+    plenty = replace(ULX3S.multiplier, count=1000)
+    budget = replace(ULX3S, multiplier=plenty, cells=1_000_000)
+    wide, wider = (
+        run(formats, budget, Options(folding=asked)) for asked in ({}, {"shared": (64, 1)})
+    )
+    assert wide.shared.lanes == MAX_SHARED_LANES < wider.shared.lanes
+    takes, takes_more = (estimate(schedule, budget) for schedule in (wide, wider))
+    assert all(takes[kind] < takes_more[kind] for kind in ("cells", "MULT18X18D"))
 
 
 def test_layers_with_their_own_engines_stand_before_those_that_share():
@@ -202,6 +217,10 @@ def test_a_refusal_says_who_takes_what_and_what_would_make_room(board, formats, 
     assert refusal.detail.startswith("with one engine for all layers: weights ")
     takers = refusal.detail.partition(": ")[2].split(", ")
     assert sum(int(taker.rsplit(" ", 1)[1]) for taker in takers) == refusal.needed
+    for pe in filters_at_a_time(formats.layers):
+        with pytest.raises(DoesNotFit) as asked:
+            run(formats, BUDGETS[board], Options(folding={"shared": (pe, 1)}))
+        assert asked.value.resource != resource or asked.value.needed >= refusal.needed
     before, after = told.split("{}")
     size = int(refusal.remedy.split(before)[1].split(after)[0])
 
