@@ -1,11 +1,12 @@
 """The memories of an engine that layers share: one function for each kind of them."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from boards.budget import MemoryKind
-from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX
+from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX, LayerFormat
 from golden_model.spec.network import Feedback
-from hdl.passes.sharing import FLAGS, EngineTable, Layout, Row, SharedFolding
+from hdl.passes.sharing import FLAGS, EngineTable, Row, SharedFolding
 from hdl.passes.stages import Memory
 
 NAME = "shared"
@@ -40,10 +41,10 @@ def engine_memories(
         yield flags(table, folding, kind)
     scored = [row for row in table.rows if row.scored]
     if scored:
-        yield region_sums(scored, folding, kind)
+        yield region_sums(scored, folding, kind, shallow)
         yield from classifier(table, scored, folding, kind)
     if not folding.parallel_classes:
-        yield from serial_errors(table, folding, kind)
+        yield scores(table, folding, kind)
     if folding.learns:
         yield from winners(table, folding, kind)
         yield gradients(table, folding, kind, shallow)
@@ -65,18 +66,24 @@ def flags(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memor
 def winners(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Iterator[Memory]:
     """Windows with something to learn, group by group, and how many they are."""
     rows, columns = (max(sizes) for sizes in zip(*map(_window_shape, table.rows), strict=True))
-    where = _bits(rows) + _bits(columns) + _bits(_most_regions(table.rows))
+    where = _bits(rows) + _bits(columns) + _bits(max(row.format.regions for row in table.rows))
     filters = folding.pe * (PLACE_BITS + LEARNS_BITS)
     yield _memory("winners", table.winners, where + filters, kind)
     most = max(row.winners for row in table.rows)
     yield _memory("winner_counts", table.groups, most.bit_length(), kind)
 
 
-def region_sums(scored: Sequence[Row], folding: SharedFolding, kind: MemoryKind) -> Memory:
-    """What a group's filters come to in each region, before they are scored."""
-    largest = ACTIVATION_MAX * max(row.format.windows for row in scored)
-    depth = BUFFERS * _most_regions(scored) * (folding.pe // folding.heads)
-    return _memory("sums", depth, folding.heads * largest.bit_length(), kind)
+def region_sums(
+    scored: Sequence[Row], folding: SharedFolding, kind: MemoryKind, shallow: int
+) -> Memory:
+    """What a group's filters come to in each region, before they are scored.
+
+    There are two, written alike: one is added to, from the other one scores are made.
+    """
+    largest = ACTIVATION_MAX * max(_region_windows(row.format) for row in scored)
+    beats = 1 << _bits(folding.pe // folding.heads)
+    depth, width = BUFFERS * _regions(scored) * beats, folding.heads * largest.bit_length()
+    return _memory("sums", depth, width, kind, BUFFERS, shallow)
 
 
 def classifier(
@@ -94,28 +101,23 @@ def classifier(
         yield _memory("classifier.gradients", depth, at_once * draw, kind)
 
 
-def serial_errors(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Iterator[Memory]:
-    """Scores of the layer in hand and errors of every layer, class by class."""
+def scores(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """Of the layer in hand, class by class; one for each filter that the head takes in a clock."""
     formats = [row.format for row in table.rows]
-    classes = formats[0].classes
-    yield _memory("scores", classes, max(f.score_bits for f in formats), kind)
-    if folding.learns:
-        width = max(f.error_bits for f in formats)
-        yield _memory("errors", classes * len(formats), width, kind)
+    depth = -(-formats[0].classes // folding.heads)
+    return _memory("scores", depth, max(f.score_bits for f in formats), kind, folding.heads)
 
 
 def gradients(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:
     """D of a group's filters in each region, and of the next group's."""
     width = folding.pe * max(row.format.gradient_bits for row in table.rows)
-    return _memory("gradients", BUFFERS * _most_regions(table.rows), width, kind, shallow=shallow)
+    return _memory("gradients", BUFFERS * _regions(table.rows), width, kind, shallow=shallow)
 
 
 def steps(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:
     """Of a block of taps, while those of the block before are rounded."""
-    packed = [row.format.kernel * row.stride for row in table.rows if row.layout is Layout.PACKED]
-    depth = max([FLAGS, *packed])
     width = folding.pe * max(row.format.step_bits for row in table.rows)
-    return _memory("steps", depth, width, kind, BUFFERS, shallow)
+    return _memory("steps", BUFFERS * FLAGS, width, kind, shallow=shallow)
 
 
 def weight_bits(table: EngineTable) -> int:
@@ -123,8 +125,14 @@ def weight_bits(table: EngineTable) -> int:
     return max(row.format.weight_bits for row in table.rows)
 
 
-def _most_regions(rows: Sequence[Row]) -> int:
-    return max(row.format.regions for row in rows)
+def _regions(rows: Sequence[Row]) -> int:
+    """Of the layer with most, as a power of two: a region's number is a part of an address."""
+    return 1 << _bits(max(row.format.regions for row in rows))
+
+
+def _region_windows(layer: LayerFormat) -> int:
+    """Of the largest region."""
+    return math.prod(-(-size // layer.regions_across) for size in layer.pooled_shape)
 
 
 def _window_shape(row: Row) -> tuple[int, int]:
@@ -139,6 +147,7 @@ def _bits(values: int) -> int:
 def _memory(
     name: str, depth: int, width: int, kind: MemoryKind, copies: int = 1, shallow: int = 0
 ) -> Memory:
+    depth = max(depth, 2)  # no memory has an address without bits
     in_cells = depth <= shallow
     return Memory(
         name=f"{NAME}.{name}",

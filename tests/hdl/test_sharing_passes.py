@@ -17,6 +17,7 @@ from hdl.passes.pipeline import run
 from hdl.passes.sharing import SharedFolding, table
 from hdl.passes.sharing_estimate import interval, sweep_clocks, update_clocks
 from hdl.passes.sharing_folding import MAX_SHARED_LANES
+from hdl.passes.sharing_memories import engine_memories
 from hdl.passes.stages import FoldedNetwork
 from hdl.report import engines, estimate
 
@@ -279,20 +280,32 @@ def test_memories_of_a_shared_engine_hold_what_they_must():
     assert memories["winners"].width == 3 * shared.pe + 4 + 4
     assert memories["winner_counts"].width == (144).bit_length()
     assert memories["sums"].width == shared.heads * (255 * 144).bit_length()
+    assert memories["sums"].depth * shared.heads == 2 * shared.pe
     assert memories["classifier.scores"].bits == 10 * 96
     steps = memories["steps"]
-    assert (steps.copies, steps.kind, steps.blocks) == (2, "cells", 0)
+    assert (steps.depth, steps.copies, steps.kind, steps.blocks) == (16, 1, "cells", 0)
     assert steps.width == shared.pe * max(layer.step_bits for layer in formats)
 
 
-def test_a_step_bank_holds_a_row_of_a_packed_kernel():
-    shallow = run(conv(2, kernel=5), ULX3S, Options(folding={"shared": (1, 1)}))
-    wide = run(conv(2, kernel=5, image=(12, 12, 3)), ULX3S, Options(folding={"shared": (1, 1)}))
-    depths = [
-        next(memory.depth for memory in schedule.memories if memory.name == "shared.steps")
-        for schedule in (shallow, wide)
-    ]
-    assert depths == [8, 20]
+def test_memories_have_room_for_every_region_and_for_scores_one_by_one():
+    formats, choices = conv(24, regions=3).layers, {"pe": 24, "parallel_classes": False}
+    made = {
+        memory.name.partition(".")[2]: (memory.depth, memory.width, memory.copies)
+        for heads in (1, 2)
+        for memory in engine_memories(
+            table(formats, folding(heads=heads, **choices)),
+            folding(heads=heads, **choices),
+            ULX3S.memories[0],
+            0,
+        )
+        if heads == 2 or memory.name == "shared.sums"
+    }
+    # Two buffers of 9 regions and of 12 filters at a time, both numbers parts of an address; the
+    # largest region of 5 x 5 windows has 2 x 2.
+    assert made["sums"] == (2 * 16 * 16, 2 * (255 * 4).bit_length(), 2)
+    assert made["gradients"][0] == 2 * 16
+    assert made["scores"] == (5, max(layer.score_bits for layer in formats), 2)
+    assert made["classifier.scores"] == (24 * 9 * 10, 1, 1)
 
 
 def folding(**keys):
