@@ -68,12 +68,13 @@ class Sharing:
         small = dual_port_kind(budget)
         taken = self.blocks(budget)
         taken[small.name][LINK] += sum(memory.blocks for memory in link_memories(formats, small))
-        for kind in budget.memories:
-            needed = taken[kind.name].total()
-            if needed > kind.blocks:
-                which = f" from {formats.layers[self.first].name} on" if self.first else ""
-                detail = f"with one engine for all layers{which}: {listed(taken[kind.name])}"
-                raise DoesNotFit(kind.name, needed, kind.blocks, SMALLER, detail)
+        # What lacks most: where that is enough, so is all else.
+        kind = max(budget.memories, key=lambda kind: taken[kind.name].total() / kind.blocks)
+        needed = taken[kind.name].total()
+        if needed > kind.blocks:
+            which = f" from {formats.layers[self.first].name} on" if self.first else ""
+            detail = f"with one engine for all layers{which}: {listed(taken[kind.name])}"
+            raise DoesNotFit(kind.name, needed, kind.blocks, SMALLER, detail)
         check_cells(chip_cells([], [], budget, self.cells), budget)
 
     def left(self, formats: FormattedNetwork, budget: Budget) -> Budget:

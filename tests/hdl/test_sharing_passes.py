@@ -236,6 +236,13 @@ def test_a_refusal_says_who_takes_what_and_what_would_make_room(board, formats, 
         run(infer_formats(changed(size + 1)), BUDGETS[board])
 
 
+def test_a_refusal_names_what_lacks_most():
+    """Wide words would not fit SPRAM either, but that alone would be easier to mend."""
+    with pytest.raises(DoesNotFit) as caught:
+        run(named("fashion-conv"), ICEBREAKER)
+    assert caught.value.resource == "EBR"
+
+
 def test_narrower_weights_are_advised_where_no_size_helps():
     """A network of one filter has nothing else to spare."""
 
