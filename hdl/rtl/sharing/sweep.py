@@ -74,8 +74,8 @@ class ForwardSweep(wiring.Component):
     ``head_clocks`` for each output of a window.
 
     Throughput: one word a clock, as long as blocks without anything to visit, which take a clock
-    each, are outweighed by those in hand. Cost: about 40 cells for each bit of an address; 605 LUTs and 452
-    flip-flops for two convolutions and a readout on an iCE40.
+    each, are outweighed by those in hand. Cost: about 40 cells for each bit of an address; 605 LUTs
+    and 452 flip-flops for two convolutions and a readout on an iCE40.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
