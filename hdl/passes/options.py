@@ -11,8 +11,6 @@ from hdl.passes.sharing_memories import NAME
 WIDEST = 64
 """PE or SIMD that a user may ask for."""
 CLASSIFIERS = ("rom", "generator")
-SHARED_RTL = False
-"""Whether RTL is made of engines that layers share; until then no layer stands on one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +48,11 @@ class Options:
         return self.folding[NAME][0] if NAME in self.folding else None
 
 
-def check_kinds(formats: FormattedNetwork) -> None:
-    """Raise :class:`SpecError` for a layer that no RTL is made of yet."""
-    layer = next((x for x in formats.layers if not isinstance(x, FullyConnected)), None)
-    if layer is not None and not SHARED_RTL:
-        value = f"{formats.network.name}: {layer.name} is a convolution"
-        rule = "RTL is made of dense layers only"
-        raise SpecError(value, rule, "Train it with python -m golden_model.train")
-
-
 def shares_from(formats: FormattedNetwork, options: Options) -> range:
     """Layers from which on all may share an engine: none of them is asked to have its own."""
     layers = formats.layers
     stochastic = options.learns and layers[0].rounding is Rounding.STOCHASTIC
-    if stochastic or not SHARED_RTL:
+    if stochastic:
         return range(0)
     if not all_fully_connected(layers):
         return range(1)
@@ -121,8 +110,6 @@ def _check_shared(formats: FormattedNetwork, options: Options, pe: int, simd: in
 
 def _why_none_share(formats: FormattedNetwork, options: Options) -> tuple[str, str]:
     """A rule and a remedy."""
-    if not SHARED_RTL:
-        return "RTL is made of engines of single layers only", "Leave that folding out"
     if options.learns and formats.layers[0].rounding is Rounding.STOCHASTIC:
         rule = "a shared engine does not round stochastically"
         return rule, 'Leave that folding out, or write rounding = "nearest"'

@@ -8,7 +8,7 @@ from boards.budget import Budget
 from golden_model.spec.formats import FormattedNetwork
 from hdl.passes.folding import fold
 from hdl.passes.memory_map import map_memories
-from hdl.passes.options import Options, check_kinds
+from hdl.passes.options import Options
 from hdl.passes.schedule import schedule
 from hdl.passes.stages import FoldedNetwork, MappedNetwork, ScheduledNetwork
 
@@ -35,9 +35,8 @@ def run(
     DoesNotFit
         If the board has too little of something.
     SpecError
-        If an option breaks a rule, or a layer is of a kind that no RTL is made of yet.
+        If an option breaks a rule.
     """
-    check_kinds(formats)
     write_stage(folder, 0, "formats", formats)
     folded = fold(formats, budget, options or Options())
     write_stage(folder, 1, "folding", folded)

@@ -21,7 +21,7 @@ from golden_model.spec.toml import load_network
 from hdl import build as build_module
 from hdl import toolchain
 from hdl.build import INFERENCE_ONLY, SEEDS, main, parse_foldings
-from hdl.passes import options, pipeline
+from hdl.passes import pipeline
 from hdl.report import estimate
 from hdl.timing import Timing
 from hdl.toolchain import Placed, ToolError, Use
@@ -115,10 +115,7 @@ def test_report_says_what_was_asked_for_and_what_came_out(tmp_path: Path, tools:
     assert str(expected["EBR"]) in page
 
 
-def test_report_says_which_layers_share_an_engine(
-    tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options, "SHARED_RTL", True)
+def test_report_says_which_layers_share_an_engine(tmp_path: Path, tools: FakeTools) -> None:
     result = run_digits(tmp_path, "--folding", "shared=2")
     assert result.exit_code == 0, result.output
     line = "one engine: layer0 and readout take turns on one, 2 filters and 2 sums at a time"

@@ -391,11 +391,6 @@ def test_the_remedy_for_two_channels_is_an_even_number_of_inputs(keys):
     assert int(caught.value.remedy.split(" inputs")[0].split()[-1]) % 2 == 0
 
 
-def test_a_convolution_is_refused():
-    with pytest.raises(SpecError, match="RTL is made of dense layers only"):
-        run(formats_of("mnist-conv"), ICEBREAKER)
-
-
 @pytest.mark.parametrize("name", [n for n in known_networks() if not n.endswith("-conv")])
 def test_stages_are_written_and_the_same_each_time(name, tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]

@@ -13,7 +13,7 @@ from tests.hdl.head_cases import SHAPES, Case, activations, winners
 
 LIMIT = 20_000
 """Clocks after which a run is given up."""
-READOUT = 9
+READOUT = 19
 """A case with several groups of classes, whose scores are taken slowly."""
 Beats = list[tuple[int, Any]]
 """What was seen, and in which clock."""

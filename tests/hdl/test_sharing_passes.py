@@ -9,7 +9,6 @@ from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
-from hdl.passes import options
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import CELL_SHARE
 from hdl.passes.options import Options, filters_at_a_time
@@ -23,11 +22,6 @@ from hdl.report import engines, estimate
 
 BUDGETS = {name: board.budget for name, board in BOARDS.items()}
 ICEBREAKER, ULX3S = BUDGETS["icebreaker"], BUDGETS["ulx3s-85f"]
-
-
-@pytest.fixture(autouse=True)
-def _shared(monkeypatch):
-    monkeypatch.setattr(options, "SHARED_RTL", True)
 
 
 def dense(inputs, *units, classes=10, **keys):

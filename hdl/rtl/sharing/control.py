@@ -52,8 +52,8 @@ class Control(wiring.Component):
     events
         For each layer what happens in this clock, in the order of `EVENTS`. The layer that F is at
         is busy, or waits for a sample, or is blocked; words are counted for F and U.
-    taken, updated
-        One bit a layer: F begins with it; a sample left an update.
+    taken, judged_now, updated
+        One bit a layer: F begins with it; it is judged; the sample left an update.
 
     Cost: about 12 cells a layer and 60.
     """
@@ -95,6 +95,7 @@ class Control(wiring.Component):
                 "idle": Out(1),
                 "events": Out(len(EVENTS) * len(table.rows)),
                 "taken": Out(len(table.rows)),
+                "judged_now": Out(len(table.rows)),
                 "updated": Out(len(table.rows)),
             }
         )
@@ -104,7 +105,7 @@ class Control(wiring.Component):
         count = len(self.table.rows)
         at, judging = Signal(count, init=1), Signal(count)
         waiting = self._sweep(m, at)
-        judged_at = Signal(count)
+        judged_at = self.judged_now
         m.d.comb += [
             judged_at.eq(Mux(self.judged, 1 << self.judged_layer, 0)),
             self.updated.eq(Mux(self.judged_any, judged_at, 0)),

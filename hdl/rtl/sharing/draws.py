@@ -185,7 +185,7 @@ class DrawGenerator(ClassifierDraws):
             with m.If(last_lane):
                 m.d.sync += region.eq(Mux(last_region, 0, region + 1))
                 with m.If(first_region):
-                    m.d.sync += mark.eq(following)
+                    m.d.sync += mark.eq(after)
                 with m.If(last_region & ~first_region):
                     m.d.sync += state.eq(mark)
                 with m.Elif(~last_region):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth import Array, Module, Mux, Signal, signed
+from amaranth import Array, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -88,7 +88,7 @@ class SharedEngine(wiring.Component):
             self._update(m, control, pages, head, updater)
         lanes_word = self._share_weights(m, sweep, access, updater)
         m.d.comb += lanes.weights.eq(lanes_word)
-        self._report(m, control, head)
+        self._report(m, control, updater)
         return m
 
     def _take_turns(self, m, control, filler, sweep, head, access):
@@ -216,10 +216,21 @@ class SharedEngine(wiring.Component):
             m.d.comb += updater.read_data.eq(word)
         return word
 
-    def _report(self, m, control, head):
-        """Events, and the same for simulation, one signal for each."""
+    def _report(self, m, control, updater):
+        """Events; and for simulation the same and what is updated, a signal for each."""
         m.d.comb += self.events.eq(control.events)
-        for number, row in enumerate(self.table.rows):
-            for name in ("taken", "updated"):
-                probe = Signal(name=f"{row.format.name}_{name}")
-                m.d.comb += probe.eq(getattr(control, name)[number])
+        probes = {
+            f"{row.format.name}_{name}": getattr(control, name)[number]
+            for number, row in enumerate(self.table.rows)
+            for name in ("taken", "judged_now", "updated")
+        }
+        if updater is not None:
+            seen = updater.probe
+            probes |= {f"probe_{name}": seen[name] for name in ("valid", "group", "row", "column")}
+            probes["probe_layer"] = control.update_layer
+            for lane in range(self.folding.pe):
+                probes[f"probe_d{lane}"] = seen.gradients[lane]
+                probes[f"probe_place{lane}"] = seen.places[lane]
+        for name, value in probes.items():
+            probe = Signal(Value.cast(value).shape(), name=name.removesuffix("_now"))
+            m.d.comb += probe.eq(value)

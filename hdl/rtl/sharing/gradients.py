@@ -32,8 +32,8 @@ class Gradients(wiring.Component):
     5      `ready`, if it was the group's last region
     =====  ==========================================================================
 
-    The first draw stands ``ClassifierDraws.latency + 1`` clocks after `start`, that of a next group
-    behind the last one of a group, or two clocks after `released`.
+    The first draw is used ``ClassifierDraws.latency + 2`` clocks after `start`; the next group's
+    follow a group's without a gap, or begin two clocks after `released`.
 
     Parameters
     ----------

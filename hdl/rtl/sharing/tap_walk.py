@@ -14,6 +14,9 @@ from hdl.rtl.sharing.step_bank import SLOT_BITS
 from hdl.rtl.sharing.update_blocks import last_taps
 from hdl.rtl.sharing.update_walk import inside, update_token
 
+WINDOW = ("region", "places", "learns", "window_row", "window_column", "group")
+"""What a visit tells of its window."""
+
 
 class TapWalk(wiring.Component):
     """A block in one window is in hand and gives its lowest tap until it has none.
@@ -46,8 +49,8 @@ class TapWalk(wiring.Component):
         To U's port of :class:`~hdl.rtl.sharing.pages.Pages`.
     add, close, bank, slot
         To :class:`~hdl.rtl.sharing.step_bank.StepBank`, which gets them with the inputs read.
-    region, places, learns
-        Of the visited window.
+    region, places, learns, window_row, window_column, group, of_bias
+        Of the visited window; the last four for simulation only.
     final
         With `close`: the block is the bias, the group's last one.
     base, bias, pending, fetched
@@ -76,7 +79,8 @@ class TapWalk(wiring.Component):
                 "close": Out(1),
                 "bank": Out(1),
                 "slot": Out(SLOT_BITS),
-                **{name: Out(self.token[name].shape) for name in ("region", "places", "learns")},
+                **{name: Out(self.token[name].shape) for name in WINDOW},
+                "of_bias": Out(1),
                 "final": Out(1),
                 "base": Out(range(table.weight_words)),
                 "bias": Out(1),
@@ -100,7 +104,8 @@ class TapWalk(wiring.Component):
             self.close.eq(leaves & token.last & (open_ | visits.any())),
             self.final.eq(self.close & token.bias),
             self.i.ready.eq(~valid | leaves),
-            *(getattr(self, name).eq(token[name]) for name in ("region", "places", "learns")),
+            *(getattr(self, name).eq(token[name]) for name in WINDOW),
+            self.of_bias.eq(token.bias),
         ]
         with m.If(self.i.ready):
             m.d.sync += [

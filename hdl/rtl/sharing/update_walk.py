@@ -39,9 +39,13 @@ def update_token(table: EngineTable, folding: SharedFolding) -> data.StructLayou
     bias, last, last_chunk
         The block is the bias; nothing comes behind this of the block; it is a pixel's, a kernel
         row's last.
+    window_row, window_column, group
+        Of the entry, for simulation only: nothing in hardware reads them.
     """
     winner, block = winner_layout(table, folding), block_members(table)
     fields = {name: winner[name].shape for name in ("region", "places", "learns")}
+    fields |= {f"window_{name}": winner[name].shape for name in ("row", "column")}
+    fields |= {"group": range(max(row.groups for row in table.rows))}
     fields |= {"row": block["row"], "column": block["column"], "offset": OFFSET_BITS}
     names = ("row_parity", "column_parity", "row_edge", "column_edge")
     names += ("bias", "last", "last_chunk")
@@ -259,6 +263,9 @@ class UpdateWalk(wiring.Component):
             m.d.sync += [
                 valid.eq(stands),
                 *(out[name].eq(entry[name]) for name in ("region", "places", "learns")),
+                out.window_row.eq(entry.row),
+                out.window_column.eq(entry.column),
+                out.group.eq(self.group),
                 out.row.eq(rows + blocks.row),
                 out.column.eq(words + blocks.column),
                 out.row_parity.eq(blocks.row_parity),

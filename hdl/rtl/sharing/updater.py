@@ -1,6 +1,6 @@
 """U: the updates of judged samples, beside the sweep that forms the sums of the next ones."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -11,7 +11,7 @@ from hdl.rtl.sharing.gradients import Gradients
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import flag_port, operands, page_read
 from hdl.rtl.sharing.step_bank import StepBank
-from hdl.rtl.sharing.tap_walk import TapWalk
+from hdl.rtl.sharing.tap_walk import WINDOW, TapWalk
 from hdl.rtl.sharing.update_walk import UpdateWalk
 from hdl.rtl.sharing.weight_step import WeightStep
 from hdl.rtl.sharing.winners import count_shape, winner_layout
@@ -58,6 +58,10 @@ class Updater(wiring.Component):
     hold, read, read_address, read_data, write, write_address, write_data
         To the weight memory, see :class:`~hdl.rtl.sharing.weight_step.WeightStep`.
 
+    probe
+        For simulation only: an entry of the winners, once for each group, with the gradients of
+        its filters, 0 where they do not learn.
+
     Throughput: a visit in a clock. Cost: the sum of its parts.
     """
 
@@ -86,6 +90,14 @@ class Updater(wiring.Component):
             "page_grant": In(1),
             "x": In(operands(folding)),
         }
+        winner = winner_layout(table, folding)
+        members["probe"] = Out(
+            data.StructLayout(
+                {"valid": 1, "group": members["group"].shape}
+                | {name: winner[name].shape for name in ("row", "column", "places")}
+                | {"gradients": data.ArrayLayout(signed(self.gradients.gradient_bits), folding.pe)}
+            )
+        )
         if folding.skip_zeros:
             members["flags"] = Out(flag_port(table, folding))
         for name in WEIGHT_PORT:
@@ -143,7 +155,7 @@ class Updater(wiring.Component):
         visit = data.StructLayout(
             {"add": 1, "close": 1, "final": 1}
             | {name: getattr(taps, name).shape() for name in ("bank", "slot")}
-            | {name: getattr(taps, name).shape() for name in ("region", "places", "learns")}
+            | {name: getattr(taps, name).shape() for name in (*WINDOW, "of_bias")}
         )
         named = Signal(visit)
         m.d.comb += [named[name].eq(getattr(taps, name)) for name in visit.members]
@@ -164,6 +176,14 @@ class Updater(wiring.Component):
         for lane, learns in enumerate(arrived.learns):
             d = gradients.gradients[lane]
             m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
+        m.d.comb += [
+            self.probe.valid.eq(arrived.add & arrived.of_bias),
+            self.probe.group.eq(arrived.group),
+            self.probe.row.eq(arrived.window_row),
+            self.probe.column.eq(arrived.window_column),
+            self.probe.places.eq(arrived.places),
+            self.probe.gradients.eq(bank.gradients),
+        ]
         return bank
 
     def _write(self, m, taps, weights, bank) -> None:

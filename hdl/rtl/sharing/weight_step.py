@@ -28,8 +28,8 @@ class WeightStep(wiring.Component):
     6      the memory is asked
     7      its word arrives; with slow memory a clock later, as late as it can be
     8      subtracted and saturated; on a single port `hold`
-    9      `write`; the next word may be at clock 4, its `read` is four behind `read` + 1
-    10     `done`, or 6 clocks earlier, if this was a group's last word, the bias
+    9      `write`; a word behind may be at clock 4 by now
+    9      `done`, if it was the bias, a group's last word; 5, if that does not move
     =====  ==========================================================================
 
     Words are fetched one in two clocks, and one that moves stays at clock 4 for five.

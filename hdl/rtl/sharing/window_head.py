@@ -78,21 +78,14 @@ class WindowHead(wiring.Component):
         pools = lookup(m, self.layer, pools, name="pools")
         turns = delayed(m, self.turn, 1, name="turn")
         for k in range(self.folding.heads):
-            candidates = [
-                (self._activate(m, k, p), Const(0, 0)) for p in range(self.folding.places)
-            ]
-            # Columns, then rows.
-            for bit, turn in enumerate(turns):
-                if len(candidates) > 1:
-                    takes = [Mux(pools, b > a, turn[bit]) for (a, _), (b, _) in _pairs(candidates)]
-                    chosen = zip(takes, _pairs(candidates), strict=True)
-                else:
-                    chosen = [(0, (candidates[0], candidates[0]))]
-                candidates = [
-                    self._take(m, second, pair, name=f"larger{k}_{bit}_{n}")
-                    for n, (second, pair) in enumerate(chosen)
+            best = [(self._activate(m, k, p), Const(0, 0)) for p in range(self.folding.places)]
+            for bit, turn in enumerate(turns):  # columns, then rows
+                pairs = list(zip(best[::2], best[1::2], strict=False)) or [(best[0], best[0])]
+                best = [
+                    self._larger(m, pair, pools, turn[bit], name=f"larger{k}_{bit}_{n}")
+                    for n, pair in enumerate(pairs)
                 ]
-            m.d.comb += [self.h[k].eq(candidates[0][0]), self.place[k].eq(candidates[0][1])]
+            m.d.comb += [self.h[k].eq(best[0][0]), self.place[k].eq(best[0][1])]
         return m
 
     def _activate(self, m, k, p):
@@ -137,17 +130,17 @@ class WindowHead(wiring.Component):
                             take(shift)
         return shifted, carry
 
-    def _take(self, m, second, pair, *, name):
-        """The second of two, or the first, a clock later; and which, above what chose them."""
+    def _larger(self, m, pair, pools, turn, *, name):
+        """The larger one of two, the first on a tie, or without pooling that of the turn; and where
+        it was, a bit for each choice so far."""
         (a, place), (b, other_place) = pair
-        taken, which = Signal(ACTIVATION_BITS, name=name), Signal(len(place) + 1, name=f"{name}_is")
+        larger, where = (
+            Signal(ACTIVATION_BITS, name=name),
+            Signal(len(place) + 1, name=f"{name}_at"),
+        )
+        second = Mux(pools, b > a, turn)
         m.d.sync += [
-            taken.eq(Mux(second, b, a)),
-            which.eq(Cat(Mux(second, other_place, place), second)),
+            larger.eq(Mux(second, b, a)),
+            where.eq(Cat(Mux(second, other_place, place), second)),
         ]
-        return taken, which
-
-
-def _pairs(items):
-    """First and second, third and fourth."""
-    return list(zip(items[::2], items[1::2], strict=True))
+        return larger, where
