@@ -15,6 +15,7 @@ from golden_model.experiments.plans import Plan
 from golden_model.experiments.runs import SHOWN_UNITS, Run, result_file
 from golden_model.files import read_arrays
 
+COLOURS = 10
 DPI = 110
 RGB = 3
 LEGEND = 10
@@ -81,7 +82,9 @@ def draw_rows(plan: IntegerPlan, runs: Sequence[Run], file: Path) -> None:
     for place, (method, own) in enumerate(by_method(plan, runs).items()):
         curve = 100 * np.array([[epoch[-1] for epoch in run.errors] for run in own], np.float64)
         epochs = range(1, curve.shape[1] + 1)
-        axes.plot(epochs, curve.mean(axis=0), color=f"C{place}", label=method)
+        # Colours come round again after ten.
+        dashes = "--" if place >= COLOURS else "-"
+        axes.plot(epochs, curve.mean(axis=0), dashes, color=f"C{place}", label=method)
         axes.fill_between(
             epochs, curve.min(axis=0), curve.max(axis=0), color=f"C{place}", alpha=0.15
         )
