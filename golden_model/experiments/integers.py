@@ -56,6 +56,8 @@ class IntegerPlan:
         So many training samples, held out, stand in for the test set; 0 for the test set itself.
     published
         To set beside the result; None if there is nothing.
+    note
+        What a reader should know before the table; empty if nothing.
     """
 
     name: str
@@ -67,6 +69,7 @@ class IntegerPlan:
     layer_by_layer: bool = False
     validation: int = 0
     published: Published | None = None
+    note: str = ""
 
     @property
     def rows(self) -> tuple[str, ...]:

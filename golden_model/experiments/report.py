@@ -242,6 +242,8 @@ def _integer_section(plan: IntegerPlan, runs: Sequence[Run], folder: Path) -> It
         f" sample at a time, seeds {', '.join(map(str, plan.seeds))}; all other settings are those"
         " of the network files.\n"
     )
+    if plan.note:
+        yield f"{plan.note}\n"
     yield "| network | runs | its answer | layer by layer, mean |"
     yield "|---|---|---|---|"
     for method, found in by_method(plan, runs).items():

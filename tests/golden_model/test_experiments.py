@@ -426,6 +426,7 @@ def test_integers_stand_beside_what_others_report(
         networks={"digits": load_network("digits")},
         seeds=(1, 2),
         published=Published(name="Others", error=5.5),
+        note="Of few images.",
     )
     for seed, error in ((1, 0.04), (2, 0.06)):
         file = runs.result_file(plan, "digits", seed, tmp_path)
@@ -438,6 +439,7 @@ def test_integers_stand_beside_what_others_report(
     monkeypatch.setattr(report, "PLANS", {plan.name: plan})
     report.write_report(tmp_path, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text("utf-8")
+    assert "\nOf few images.\n\n| network" in page
     assert "Others reports an error of 5.50" in page
     assert "of 2,410 weights and biases: the mean of 5.00 is 0.50 points less." in page
 
