@@ -6,6 +6,7 @@ from typing import Any
 from golden_model.experiments.integers import INTEGER_PLANS, IntegerPlan
 from golden_model.experiments.nitro import NITRO_PLANS
 from golden_model.experiments.rivals import CHOSEN, FEWER, RIVALS, TRIED, Tried, candidates
+from golden_model.experiments.small import SMALL_PLANS
 from golden_model.reference.methods import MethodName
 from golden_model.reference.network import Hidden, Settings
 from golden_model.spec.errors import SpecError, nearest
@@ -290,6 +291,7 @@ PLANS: dict[str, Plan | IntegerPlan] = {
     **{plan.name: plan for family in _FAMILIES for plan in family.plans()},
     **{plan.name: plan for plan in _CONVOLUTIONS},
     **INTEGER_PLANS,
+    **SMALL_PLANS,
     **NITRO_PLANS,
 }
 """By name, in the order of the report."""

@@ -382,6 +382,7 @@ def test_natural_data() -> None:
         "mnist": "mnist",
         "mnist-deep": "mnist",
         "mnist-conv": "mnist",
+        "mnist-conv-small": "mnist",
         "fashion-deep": "fashion_mnist",
         "fashion-conv": "fashion_mnist",
         "cifar10-conv": "cifar10_half",

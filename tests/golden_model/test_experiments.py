@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from golden_model.data.dataset import Dataset
 from golden_model.experiments import __main__ as command
-from golden_model.experiments import nitro, plans, runs
+from golden_model.experiments import nitro, plans, runs, small
 from golden_model.experiments.integers import INTEGER_PLANS, TWIN, IntegerPlan, Published
 from golden_model.experiments.plans import PLANS, Choice, Plan, find_plan
 from golden_model.experiments.rivals import CHOSEN
@@ -350,6 +350,14 @@ def test_the_deeper_network_has_its_best_candidate() -> None:
     found = find_plan("fashion-integers-deeper")
     assert isinstance(found, IntegerPlan)
     assert list(found.networks.values()) == [nitro.CANDIDATES[nitro.CHOSEN]]
+
+
+def test_the_small_network_s_file_is_its_best_candidate() -> None:
+    choice, found = find_plan("mnist-conv-small-choice"), find_plan("mnist-conv-small")
+    assert not runs.missing(choice, KEPT)
+    assert best(choice, list(choice.rows)) == small.CHOSEN
+    assert isinstance(found, IntegerPlan)
+    assert found.networks == {"mnist-conv-small": small.CANDIDATES[small.CHOSEN]}
 
 
 def test_results_that_are_kept_are_of_their_plan_s_settings() -> None:
