@@ -43,12 +43,17 @@ class SharedEngine(wiring.Component):
     i_weight, o_weight
         Access to single weights, while `idle`; `layer` is counted within the engine.
 
+    For simulation, `probes` has signals by name: of each layer ``layer0_taken``, ``_judged`` and
+    ``_updated``, and of each entry of winners that U applies ``probe_valid``, ``probe_layer``,
+    ``probe_group``, ``probe_row``, ``probe_column``, ``probe_d0``, ``probe_place0`` and so on.
+
     Latency, throughput: :mod:`hdl.passes.sharing_cycles`. Cost: the sum of its parts.
     """
 
     def __init__(self, layers: Sequence[LayerFormat], folding: SharedFolding) -> None:
         self.formats, self.folding = layers, folding
         self.table = table(layers, folding)
+        self.probes: dict[str, Signal] = {}
         rates = range(max(layer.rate_shift_max for layer in layers) + 1)
         margins = max(layer.score_bits for layer in layers) - 1
         super().__init__(
@@ -231,6 +236,7 @@ class SharedEngine(wiring.Component):
             for lane in range(self.folding.pe):
                 probes[f"probe_d{lane}"] = seen.gradients[lane]
                 probes[f"probe_place{lane}"] = seen.places[lane]
-        for name, value in probes.items():
-            probe = Signal(Value.cast(value).shape(), name=name.removesuffix("_now"))
-            m.d.comb += probe.eq(value)
+        for full_name, value in probes.items():
+            name = full_name.removesuffix("_now")
+            self.probes[name] = Signal(Value.cast(value).shape(), name=name)
+            m.d.comb += self.probes[name].eq(value)
