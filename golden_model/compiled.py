@@ -95,6 +95,8 @@ class CompiledLayer(DenseLayer):
         self._accumulators = values.accumulators.ravel().astype(np.float64)
         self._error = values.error.astype(np.float64)
         self._gradient = values.gradient.ravel().astype(np.float64)
+        if isinstance(values, Maps):
+            self._winners = values.winners
         self.activations = learnt.activations[-1].astype(np.float64)
         self.scores = learnt.scores[-1].astype(np.float64)
         return learnt

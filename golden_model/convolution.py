@@ -32,7 +32,6 @@ class ConvLayer(DenseLayer):
 
     def __init__(self, layer: ConvFormat) -> None:
         self._regions = regions_of(layer)
-        self._winners: NDArray[np.intp]
         super().__init__(layer)
 
     def _answer(self, x: NDArray[np.generic]) -> None:

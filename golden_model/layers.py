@@ -36,6 +36,9 @@ class LayerTrace:
     gradient
         ``d``, shape ``[outputs]``, of a convolution for the winner of each window;
         all 0 where the error is.
+    winners
+        The place that won each window of a convolution, whose input is what `gradient` stands for,
+        shape ``[outputs]``; of other layers, where nothing wins, shape ``[0]``.
     pending
         Whether the error is not all 0, which leaves an update for the layer to apply.
     """
@@ -47,6 +50,7 @@ class LayerTrace:
     predicted: int
     error: NDArray[np.int64]
     gradient: NDArray[np.int64]
+    winners: NDArray[np.int64]
     pending: bool
 
 
@@ -97,6 +101,7 @@ class DenseLayer:
         self.format = layer
         self._no_error = np.zeros(layer.classes)
         self._no_gradient = np.zeros(layer.windows * layer.units)
+        self._winners: NDArray[np.integer[Any]] = np.zeros(0, np.intp)
         # The sample with its bias, above ones as rule.step wants them.
         self._x: Exact = np.ones((2, layer.fan_in))
         self._x[0, -1] = layer.bias_input
@@ -223,6 +228,7 @@ class DenseLayer:
             predicted=int(self.scores.argmax()),
             error=self._error.astype(np.int64),
             gradient=self._gradient.astype(np.int64),
+            winners=self._winners.ravel().astype(np.int64),
             pending=bool(self._error.any()),
         )
 

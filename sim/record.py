@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter
-from golden_model.spec.formats import FormattedNetwork
+from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Learner, Result, Sample, Samples
 
 Integers = NDArray[np.int64]
@@ -28,7 +28,11 @@ class Record:
     predicted, scores
         Of each sample: the class, shape ``[samples]``; scores, shape ``[samples, classes]``.
     gradients
-        For each layer, what its units were changed by: d, shape ``[samples, units]``.
+        For each layer, what its units were changed by: d, shape ``[samples, units]``; of a
+        convolution for each window's winner, ``[samples, outputs]``.
+    winners
+        For each convolution the place of that winner, same shape; it means nothing where d is 0.
+        Of other layers, where nothing wins, ``[samples, 0]``.
     weights
         For each layer, in the end, shape ``[units, inputs + 1]``.
     counters
@@ -38,39 +42,49 @@ class Record:
     predicted: Integers
     scores: Integers
     gradients: tuple[Integers, ...]
+    winners: tuple[Integers, ...]
     weights: tuple[Integers, ...]
     counters: Integers
 
     @property
     def values(self) -> int:
-        """How many numbers it holds."""
+        """How many numbers it holds, winners that mean something among them."""
         arrays = (self.predicted, self.scores, *self.gradients, *self.weights, self.counters)
-        return sum(array.size for array in arrays)
+        pairs = zip(self.gradients, self.winners, strict=True)
+        winners = sum(np.count_nonzero(d) for d, places in pairs if places.size)
+        return winners + sum(array.size for array in arrays)
 
 
 class TracedLearner(Learner, Protocol):
     """A learner that also tells what it changed."""
 
     def gradients(self) -> list[Integers]:
-        """For each layer d of every sample since the last reset, shape ``[samples, units]``."""
+        """For each layer d of every sample since the last reset, as in `Record`."""
+
+    def winners(self) -> list[Integers]:
+        """For each layer the winners of every sample since the last reset, as in `Record`."""
 
 
 class TracedGolden(GoldenEngine):
-    """The golden engine, keeping the gradients of every sample."""
+    """The golden engine, keeping gradients and winners of every sample."""
 
     def __init__(self, formats: FormattedNetwork) -> None:
         super().__init__(formats)
-        self._gradients: list[list[Integers]] = [[] for _ in formats.layers]
+        self._kept: list[list[tuple[Integers, Integers]]] = [[] for _ in formats.layers]
 
     def send(self, sample: Sample, label: int | None = None) -> None:
         """Answer a sample and, with a label, learn it."""
         super().send(sample, label)
-        for kept, trace in zip(self._gradients, self.traces(), strict=True):
-            kept.append(trace.gradient)
+        for kept, trace in zip(self._kept, self.traces(), strict=True):
+            kept.append((trace.gradient, trace.winners))
 
     def gradients(self) -> list[Integers]:
-        """For each layer d of every sample, shape ``[samples, units]``."""
-        return [np.stack(kept) for kept in self._gradients]
+        """For each layer d of every sample."""
+        return [np.stack([gradient for gradient, _ in kept]) for kept in self._kept]
+
+    def winners(self) -> list[Integers]:
+        """For each layer the winners of every sample."""
+        return [np.stack([winners for _, winners in kept]) for kept in self._kept]
 
 
 def train(
@@ -103,6 +117,7 @@ def collect(learner: TracedLearner, results: list[Result]) -> Record:
         predicted=np.array([result.predicted for result in results], np.int64),
         scores=np.array([result.scores for result in results], np.int64),
         gradients=tuple(learner.gradients()),
+        winners=tuple(learner.winners()),
         weights=weights,
         counters=np.array(counters, np.int64),
     )
@@ -117,7 +132,7 @@ class Difference:
     sample
         Its number, or None for what is compared in the end.
     place
-        What differs and where: layer, unit, index.
+        What differs and where: layer, unit, index; of a convolution window, filter, place.
     expected, got
         The golden model's value and the other.
     """
@@ -143,36 +158,54 @@ def differences(formats: FormattedNetwork, expected: Record, got: Record) -> lis
 
 
 def _of_samples(formats: FormattedNetwork, expected: Record, got: Record) -> Iterator[Difference]:
-    """In each sample's order: class, scores, then the layers' gradients."""
+    """In each sample's order: class, scores, then the layers' gradients and winners."""
     answer = formats.answer.name
-    for (sample,) in _unequal(expected.predicted, got.predicted):
-        values = int(expected.predicted[sample]), int(got.predicted[sample])
-        yield Difference(sample=sample, place="class", expected=values[0], got=values[1])
-    pairs = [(f"{answer}, score of class", expected.scores, got.scores)]
-    for layer, one, other in zip(formats.layers, expected.gradients, got.gradients, strict=True):
-        pairs.append((f"{layer.name}, gradient of unit", one, other))
-    for place, one, other in pairs:
-        for sample, index in _unequal(one, other):
-            values = int(one[sample, index]), int(other[sample, index])
-            where = f"{place} {index}"
-            yield Difference(sample=sample, place=where, expected=values[0], got=values[1])
+    for (sample,), values in _unequal(expected.predicted, got.predicted):
+        yield _difference(sample, "class", values)
+    for (sample, class_), values in _unequal(expected.scores, got.scores):
+        yield _difference(sample, f"{answer}, score of class {class_}", values)
+    for layer in formats.layers:
+        one, other = expected.gradients[layer.index], got.gradients[layer.index]
+        for (sample, output), values in _unequal(one, other):
+            yield _difference(sample, f"{layer.name}, gradient of {_output(layer, output)}", values)
+        both = (one != 0) & (other != 0)
+        won = expected.winners[layer.index], got.winners[layer.index]
+        for (sample, output), values in _unequal(*won):
+            if both[sample, output]:
+                place = f"{layer.name}, winning place of {_output(layer, output)}"
+                yield _difference(sample, place, values)
+
+
+def _output(layer: LayerFormat, output: int) -> str:
+    """A unit; of a convolution the filter and the window."""
+    window, unit = divmod(output, layer.units)
+    if layer.places == 1:
+        return f"unit {unit}"
+    row, column = divmod(window, layer.pooled_shape[1])
+    return f"filter {unit} in window ({row}, {column})"
 
 
 def _of_the_end(formats: FormattedNetwork, expected: Record, got: Record) -> Iterator[Difference]:
-    pairs = zip(formats.layers, expected.weights, got.weights, strict=True)
-    for layer, one, other in pairs:
-        for unit, index in _unequal(one, other):
+    for layer in formats.layers:
+        pair = expected.weights[layer.index], got.weights[layer.index]
+        for (unit, index), values in _unequal(*pair):
             place = f"{layer.name}, unit {unit}, weight of input {index}"
-            values = int(one[unit, index]), int(other[unit, index])
-            yield Difference(sample=None, place=place, expected=values[0], got=values[1])
-    for number, counter in _unequal(expected.counters, got.counters):
+            yield _difference(None, place, values)
+    for (number, counter), values in _unequal(expected.counters, got.counters):
         place = f"{formats.layers[number].name}, counter {list(Counter)[counter].name}"
-        values = int(expected.counters[number, counter]), int(got.counters[number, counter])
-        yield Difference(sample=None, place=place, expected=values[0], got=values[1])
+        yield _difference(None, place, values)
 
 
-def _unequal(expected: Integers, got: Integers) -> list[tuple[int, ...]]:
-    """Indices at which two arrays of one shape differ."""
+def _difference(sample: int | None, place: str, values: tuple[int, int]) -> Difference:
+    return Difference(sample=sample, place=place, expected=values[0], got=values[1])
+
+
+def _unequal(
+    expected: Integers, got: Integers
+) -> Iterator[tuple[tuple[int, ...], tuple[int, int]]]:
+    """Indices at which two arrays of one shape differ, and both values there."""
     if expected.shape != got.shape:
         raise ValueError(f"records of shapes {expected.shape} and {got.shape}")
-    return [tuple(map(int, index)) for index in np.argwhere(expected != got)]
+    for index in np.argwhere(expected != got):
+        place = tuple(map(int, index))
+        yield place, (int(expected[place]), int(got[place]))

@@ -34,6 +34,7 @@ class SlowLayer:
         self.readout = fmt.reads_out
         self.rate_shift, self.margin, self.learn = fmt.rate_shift, fmt.margin, True
         self.samples = self.updates = 0
+        self.winners: list[int] = []
         draws = iter(xorshift(fmt.weight_seed, fmt.units * (fmt.inputs + 1)))
         self.weights = [[self.weight(next(draws)) for _ in range(fmt.inputs + 1)]
                         for _ in range(fmt.units)]  # fmt: skip
@@ -147,7 +148,7 @@ class SlowConv(SlowLayer):
             for line in taps
         ]  # fmt: skip
         self.acc = [value for line in sums for place in line for value in place]
-        self.h, winners, regions = [], [], []
+        self.h, self.winners, winners, regions = [], [], [], []
         for q in range(rows // pool):
             for r in range(columns // pool):
                 region = q * parts // (rows // pool) * parts + r * parts // (columns // pool)
@@ -158,6 +159,7 @@ class SlowConv(SlowLayer):
                     values = [min(max((sums[a][b][o] + half(s)) >> s, 0), 255) for a, b in window]
                     self.h.append(max(values))
                     winners.append(window[values.index(max(values))])
+                    self.winners.append(winners[-1][0] * columns + winners[-1][1])
                     regions.append(region * fmt.units + o)
         self.scores = [
             sum(self.m[row][c] * h for row, h in zip(regions, self.h, strict=True))

@@ -76,6 +76,7 @@ def assert_same(engine: GoldenEngine, slow: SlowNetwork) -> None:
         assert trace.predicted == layer.scores.index(max(layer.scores))
         assert trace.error.tolist() == layer.e
         assert trace.gradient.tolist() == layer.d
+        assert trace.winners.tolist() == layer.winners
         assert trace.pending == layer.pending
         assert engine.read_weights(index).tolist() == layer.weights
         assert engine.read_register(index, Counter.SAMPLES) == layer.samples

@@ -1,11 +1,12 @@
 """The comparison finds what differs, first things first, and says nothing where nothing does."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from golden_model.data.dataset import load_data
 from golden_model.spec.formats import infer_formats
-from golden_model.spec.network import Dense, Network, Readout
+from golden_model.spec.network import Conv, Dense, Network, Readout
 from sim.compare import main
 from sim.record import TracedGolden, differences, train
 
@@ -85,6 +86,30 @@ def test_one_wrong_value_of_a_layer_is_named(field, place):
     (found,) = differences(FORMATS, good, bad)
     value = getattr(good, field)[0][2, 1]
     assert str(found) == f"{place}expected {value}, got {value + 5}"
+
+
+def test_a_wrong_winner_is_named_where_it_learns():
+    network = Network(
+        name="image", inputs=(5, 6, 1), classes=3, layers=(Conv(filters=2, kernel=2),)
+    )  # fmt: skip
+    data = load_data("random", network)
+    good, bad = (
+        train(TracedGolden(infer_formats(network)), data.x_train[:40], data.y_train[:40])
+        for _ in range(2)
+    )
+    learns = good.gradients[0] != 0
+    assert good.winners[0].shape == learns.shape
+    (learnt, frozen) = (np.argwhere(where)[0] for where in (learns, ~learns))
+    good.winners[0][tuple(learnt)] = 7
+    bad.winners[0][tuple(learnt)] = 8
+    bad.winners[0][tuple(frozen)] += 1
+    (found,) = differences(infer_formats(network), good, bad)
+    window, filter = divmod(int(learnt[1]), 2)
+    place = f"filter {filter} in window ({window // 2}, {window % 2})"
+    expected = f"sample {learnt[0]}, layer0, winning place of {place}: expected 7, got 8"
+    assert str(found) == expected
+    # Nothing wins in a dense layer.
+    assert record().winners[0].shape == (40, 0)
 
 
 def test_records_of_other_shapes_are_refused():
