@@ -1,33 +1,24 @@
 """The simulated core behind the same interface as the golden engine and a board."""
 
 import re
-from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from golden_model.spec.control import Activity, Counter, Register
-from golden_model.spec.formats import FullyConnected
 from golden_model.spec.learner import Result, Sample, Weights
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
-from sim.cxxrtl import FAST, Agent, Simulation
+from sim.cxxrtl import FAST, Simulation
+from sim.probes import PROBES, EngineProbes, OwnProbes, SharedProbes
+from sim.updates import Change
 
 WEIGHT_MEMORIES = re.compile(r"\.(weights|spram)\d*$")
 """What :class:`hdl.rtl.parts.weight_memory.WeightMemory` calls its memory."""
 REST = 1000
-"""Clocks in which any layer is done with a sample that has been answered."""
-PROBES = ("w:probe_*", "w:taken", "w:updated")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LayerProbes:
-    """What is recorded of a layer: when samples are taken, when updates arise, gradients."""
-
-    taken: Agent
-    updated: Agent
-    gradients: Agent
+"""Clocks in which any small layer is done with a sample that has been answered."""
 
 
 class SimulatedCore:
@@ -71,15 +62,16 @@ class SimulatedCore:
         self._rests = True
         self._waiting: list[tuple[Sample, int | None]] = []
         self._results: list[Result] = []
-        self._probes: list[_LayerProbes] = []
+        self._probes: list[EngineProbes] = []
         self._poison()
         self.reset()
 
     def _poison(self) -> None:
         memories = self.simulation.memories()
         weights = [n for n in memories if WEIGHT_MEMORIES.search(n)]
-        count = sum(folding.weight_memories(layer) for layer, folding in self.schedule.own)
-        count += self.schedule.shared is not None
+        schedule = self.schedule
+        count = sum(folding.weight_memories(layer) for layer, folding in schedule.own)
+        count += schedule.shared is not None
         assert len(weights) == count, f"a weight memory is missing: {weights}"
         random = np.random.default_rng(0)
         for name in weights:
@@ -90,20 +82,14 @@ class SimulatedCore:
         """Reset the core and wait until it has drawn its weights; results stay."""
         self._run_waiting()
         for probes in self._probes:
-            for agent in (probes.taken, probes.updated, probes.gradients):
-                agent.retire()
+            probes.retire()
         self.simulation.set("drain", 0)
         self.simulation.reset()
         self.simulation.run(until="idle")
-        watch = self.simulation.watch
-        self._probes = [
-            _LayerProbes(
-                taken=watch(f"{layer.name}.taken", []),
-                updated=watch(f"{layer.name}.updated", []),
-                gradients=watch(f"{layer.name}.probe_valid", [f"{layer.name}.probe_d"]),
-            )
-            for layer in self.formats.layers
-        ]
+        schedule, simulation = self.schedule, self.simulation
+        self._probes = [OwnProbes(simulation, *pair) for pair in schedule.own]
+        if schedule.shared is not None and schedule.table is not None:
+            self._probes.append(SharedProbes(simulation, schedule.table, schedule.shared))
 
     def send(self, sample: Sample, label: int | None = None) -> None:
         """Queue a sample of shape ``[inputs]``; with a label it is learnt."""
@@ -199,29 +185,18 @@ class SimulatedCore:
         Shape ``[layers, samples]``.
         """
         self._run_waiting()
-        return np.stack([probes.taken.clocks for probes in self._probes]).astype(np.int64)
+        return np.stack([*chain.from_iterable(probes.starts() for probes in self._probes)])
 
     def gradients(self) -> list[NDArray[np.int64]]:
-        """What each layer's units were changed by, for every sample since the last reset.
+        """d of each layer since the last reset, as in :class:`sim.record.Record`."""
+        return [change.gradients for change in self._changes()]
 
-        For each layer ``d``, shape ``[samples, units]``; all 0 for samples that left no update.
-        """
+    def winners(self) -> list[NDArray[np.int64]]:
+        """Winners of each layer since the last reset, as in :class:`sim.record.Record`."""
+        return [change.winners for change in self._changes()]
+
+    def _changes(self) -> list[Change]:
+        """Of each layer, once all samples are learnt."""
         self._drain()
         self.simulation.set("drain", 0)
-        pairs = zip(self.schedule.own, self._probes, strict=True)
-        return [
-            _gradients(layer, folding.groups(layer) * folding.pe, probes)
-            for (layer, folding), probes in pairs
-        ]
-
-
-def _gradients(layer: FullyConnected, padded: int, probes: _LayerProbes) -> NDArray[np.int64]:
-    """Assign recorded gradients, `padded` of them for each update, to the samples they are of."""
-    taken, updated = probes.taken.clocks, probes.updated.clocks
-    raw = probes.gradients.rows[:, 0].astype(np.int64)
-    assert len(raw) == padded * len(updated), "an update did not hand over each gradient once"
-    up = 64 - layer.gradient_bits
-    by_update = ((raw << up) >> up).reshape(-1, padded)[:, : layer.units]
-    gradients = np.zeros((len(taken), layer.units), np.int64)
-    gradients[np.searchsorted(taken, updated, side="right") - 1] = by_update
-    return gradients
+        return [*chain.from_iterable(probes.changes() for probes in self._probes)]

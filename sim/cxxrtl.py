@@ -238,6 +238,10 @@ class Simulation:
         self.library.loam_write(item, value & ((1 << item.contents.width) - 1))
         self.library.loam_settle(self.handle)
 
+    def width(self, name: str) -> int:
+        """Bits of a signal."""
+        return int(self._object(name).contents.width)
+
     def memory(self, name: str) -> NDArray[np.uint32]:
         """View of a memory, shape ``[depth]``, or ``[depth, chunks of 32 bits]`` if it is wider.
 

@@ -51,7 +51,7 @@ class Record:
         """How many numbers it holds, winners that mean something among them."""
         arrays = (self.predicted, self.scores, *self.gradients, *self.weights, self.counters)
         pairs = zip(self.gradients, self.winners, strict=True)
-        winners = sum(np.count_nonzero(d) for d, places in pairs if places.size)
+        winners = sum(int(np.count_nonzero(d)) for d, places in pairs if places.size)
         return winners + sum(array.size for array in arrays)
 
 
