@@ -1,7 +1,7 @@
 """What is recorded of the engines inside a simulated core."""
 
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,21 @@ from golden_model.spec.formats import FullyConnected
 from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.passes.stages import Folding
 from sim.cxxrtl import Agent, Simulation
-from sim.updates import Change, Entries, Integers, from_entries, from_gradients
+from sim.updates import Change, Integers, entries_of, of_own_engine, of_shared_engine
 
 SHARED = "shared"
 """What a core calls the engine that layers share."""
 PROBES = (
     "w:probe_*",
-    "w:taken",
-    "w:updated",
-    "w:*_taken",
-    "w:*_judged",
-    "w:*_updated",
+    *(f"w:{of}{event}" for event in ("taken", "judged", "updated") for of in ("", "*_")),
 )
 """Signals that must be there to look at, see :class:`sim.cxxrtl.Simulation`."""
+
+
+def probe_columns(pe: int) -> list[str]:
+    """Signals of a shared engine that tell an entry, see :func:`sim.updates.entries_of`."""
+    place = [f"probe_{of}" for of in ("layer", "group", "row", "column")]
+    return [*place, *(f"probe_{of}{o}" for of in ("d", "place") for o in range(pe))]
 
 
 class EngineProbes(Protocol):
@@ -42,7 +44,7 @@ class OwnProbes:
     """Of a layer with an engine of its own."""
 
     def __init__(self, simulation: Simulation, layer: FullyConnected, folding: Folding) -> None:
-        self.layer, self.padded = layer, folding.groups(layer) * folding.pe
+        self.layer, self.folding = layer, folding
         watch, name = simulation.watch, layer.name
         self.taken = watch(f"{name}.taken", [])
         self.updated = watch(f"{name}.updated", [])
@@ -53,12 +55,10 @@ class OwnProbes:
         return [_clocks(self.taken)]
 
     def changes(self) -> list[Change]:
-        """Of its one layer; a sample is changed by what was handed over before the next start."""
+        """Of its one layer."""
         taken, updated = _clocks(self.taken), _clocks(self.updated)
         handed = _signed(self.gradients.rows[:, 0], self.layer.gradient_bits)
-        assert len(handed) == self.padded * len(updated), "not every gradient was handed over once"
-        sample = np.searchsorted(taken, updated, side="right") - 1
-        return [from_gradients(self.layer, len(taken), sample, handed.reshape(len(updated), -1))]
+        return [of_own_engine(self.layer, self.folding, taken, updated, handed)]
 
     def retire(self) -> None:
         """Take them out."""
@@ -66,31 +66,20 @@ class OwnProbes:
             agent.retire()
 
 
-class _Seen(NamedTuple):
-    """Clock and layer of each entry, shape ``[n]``, and its other columns, ``[n, 3 + 2 * pe]``."""
-
-    clocks: Integers
-    layer: Integers
-    columns: Integers
-
-
 class SharedProbes:
     """Of the engine that layers share."""
 
     def __init__(self, simulation: Simulation, table: EngineTable, folding: SharedFolding) -> None:
         self.table, self.pe = table, folding.pe
-        names = [row.format.name for row in table.rows]
-
-        def watched(event: str) -> list[Agent]:
-            return [simulation.watch(f"{SHARED}.{name}_{event}", []) for name in names]
-
-        self.taken, self.judged, self.updated = map(watched, ("taken", "judged", "updated"))
-        lanes = [[f"probe_{what}{o}" for o in range(folding.pe)] for what in ("d", "place")]
-        columns = ["probe_layer", "probe_group", "probe_row", "probe_column", *chain(*lanes)]
-        columns = [f"{SHARED}.{name}" for name in columns]
+        names = [f"{SHARED}.{row.format.name}" for row in table.rows]
+        self.taken, self.judged, self.updated = (
+            [simulation.watch(f"{name}_{event}", []) for name in names]
+            for event in ("taken", "judged", "updated")
+        )
         self.entries: Agent | None = None
         if folding.learns:
             self.bits = simulation.width(f"{SHARED}.probe_d0")
+            columns = [f"{SHARED}.{name}" for name in probe_columns(folding.pe)]
             self.entries = simulation.watch(f"{SHARED}.probe_valid", columns)
 
     def starts(self) -> list[Integers]:
@@ -98,34 +87,20 @@ class SharedProbes:
         return [*map(_clocks, self.taken)]
 
     def changes(self) -> list[Change]:
-        """Of each layer in order; its samples are judged in order, and updates follow."""
-        seen = self._entries()
-        changes = []
-        for number, row in enumerate(self.table.rows):
-            judged, updated = (_clocks(of[number]) for of in (self.judged, self.updated))
-            ours = seen.layer == number
-            update = np.searchsorted(updated, seen.clocks[ours]) - 1
-            entries = Entries.of(update, seen.columns[ours])
-            sample = np.searchsorted(judged, updated)
-            changes.append(from_entries(row, len(judged), sample, entries))
-        return changes
-
-    def _entries(self) -> _Seen:
-        """Of all layers."""
-        if self.entries is None:
-            none = np.zeros(0, np.int64)
-            return _Seen(none, none, np.zeros((0, 3 + 2 * self.pe), np.int64))
-        rows = self.entries.rows.astype(np.int64)
-        gradients = slice(4, 4 + self.pe)
-        rows[:, gradients] = _signed(rows[:, gradients], self.bits)
-        return _Seen(_clocks(self.entries), rows[:, 0], rows[:, 1:])
+        """Of each layer in order."""
+        judged, updated = ([*map(_clocks, agents)] for agents in (self.judged, self.updated))
+        clocks = rows = np.zeros(0, np.int64)
+        if self.entries is not None:
+            clocks, rows = _clocks(self.entries), self.entries.rows.astype(np.int64)
+            gradients = slice(4, 4 + self.pe)
+            rows[:, gradients] = _signed(rows[:, gradients], self.bits)
+        return of_shared_engine(self.table, judged, updated, entries_of(clocks, rows, self.pe))
 
     def retire(self) -> None:
         """Take them out."""
-        for agent in (*self.taken, *self.judged, *self.updated):
+        own: list[Agent] = [] if self.entries is None else [self.entries]
+        for agent in chain(self.taken, self.judged, self.updated, own):
             agent.retire()
-        if self.entries is not None:
-            self.entries.retire()
 
 
 def _signed(raw: NDArray[np.integer[Any]], bits: int) -> Integers:

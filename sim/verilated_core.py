@@ -2,15 +2,14 @@
 
 import os
 import pickle
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cocotb
 import numpy as np
 from amaranth.hdl import UnusedElaboratable
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.utils import get_sim_time
 
 from golden_model.spec.control import Counter
 from golden_model.spec.formats import FullyConnected
@@ -20,106 +19,84 @@ from hdl.passes.stages import Folding
 from hdl.rtl.core import Core
 from sim import streams
 from sim.bench import Sink, Source, start
-from sim.probes import SHARED
+from sim.probes import SHARED, probe_columns
 from sim.record import Integers, collect
-from sim.updates import Change, Entries, from_entries, from_gradients
+from sim.updates import Change, entries_of, of_own_engine, of_shared_engine
 from sim.verilated import RECORD_VARIABLE, TASK_VARIABLE, Task
 
 
-class EventWatch:
+class Seen(NamedTuple):
+    """When a signal was 1, and what others then were."""
+
+    times: list[int]
+    rows: list[list[Any]]
+
+
+class Watch:
     """Looks at signals in each clock in which they are 1."""
 
-    def __init__(self, clk: Any, events: Mapping[Any, Callable[[], None]]) -> None:
+    def __init__(self, clk: Any) -> None:
         self.clk = clk
-        for signal, record in events.items():
-            cocotb.start_soon(self._run(signal, record))
 
-    async def _run(self, signal: Any, record: Callable[[], None]) -> None:
-        """Call `record` in each clock before whose end `signal` is 1."""
+    def on(self, signal: Any, *columns: Any) -> Seen:
+        """When `signal` is 1, and the values that `columns` then have."""
+        seen = Seen([], [])
+        cocotb.start_soon(self._run(signal, columns, seen))
+        return seen
+
+    async def _run(self, signal: Any, columns: tuple[Any, ...], seen: Seen) -> None:
         while True:
             await FallingEdge(self.clk)
             await ReadOnly()
             if int(signal.value):
-                record()
+                seen.times.append(int(get_sim_time("step")))
+                seen.rows.append([column.value for column in columns])
             else:
                 # None of them depends on an input of the same clock: a rise is a register's.
                 await RisingEdge(signal)
 
 
-class OwnWatch(EventWatch):
+class OwnWatch(Watch):
     """Which samples left updates in a layer's own engine, and the gradients handed over then."""
 
     def __init__(self, clk: Any, engine: Any, layer: FullyConnected, folding: Folding) -> None:
-        self.engine, self.layer = engine, layer
-        self.padded = folding.groups(layer) * folding.pe
-        self.samples = 0
-        self.updated: list[int] = []
-        self.gradients: list[int] = []
-        events = {
-            engine.taken: self._take,
-            engine.updated: self._update,
-            engine.probe_valid: self._hand_over,
-        }
-        super().__init__(clk, events)
-
-    def _take(self) -> None:
-        self.samples += 1
-
-    def _update(self) -> None:
-        self.updated.append(self.samples - 1)
-
-    def _hand_over(self) -> None:
-        self.gradients.append(self.engine.probe_d.value.to_signed())
+        super().__init__(clk)
+        self.layer, self.folding = layer, folding
+        self.taken, self.updated = self.on(engine.taken), self.on(engine.updated)
+        self.gradients = self.on(engine.probe_valid, engine.probe_d)
 
     def changes(self) -> list[Change]:
         """What its one layer was changed by."""
-        handed = np.array(self.gradients, np.int64).reshape(-1, self.padded)
-        updated = np.array(self.updated, np.int64)
-        return [from_gradients(self.layer, self.samples, updated, handed)]
+        handed = [d.to_signed() for (d,) in self.gradients.rows]
+        times = self.taken.times, self.updated.times
+        return [of_own_engine(self.layer, self.folding, *times, handed)]
 
 
-class SharedWatch(EventWatch):
+class SharedWatch(Watch):
     """The same of an engine that layers share, and which places won."""
 
     def __init__(self, clk: Any, engine: Any, table: EngineTable, folding: SharedFolding) -> None:
-        self.engine, self.table, self.pe = engine, table, folding.pe
-        self.judged = [0] * len(table.rows)
-        self.updated: list[list[int]] = [[] for _ in table.rows]
-        self.entries: list[list[list[int]]] = [[] for _ in table.rows]
-        names = [row.format.name for row in table.rows]
-        self.changed = [getattr(engine, f"{name}_updated") for name in names]
-        events: dict[Any, Callable[[], None]] = {
-            getattr(engine, f"{name}_judged"): partial(self._judge, number)
-            for number, name in enumerate(names)
-        }
+        super().__init__(clk)
+        self.table, self.pe = table, folding.pe
+        self.judged, self.updated = (
+            [self.on(getattr(engine, f"{row.format.name}_{event}")) for row in table.rows]
+            for event in ("judged", "updated")
+        )
+        self.entries = Seen([], [])
         if folding.learns:
-            events[engine.probe_valid] = self._enter
-        super().__init__(clk, events)
-
-    def _judge(self, layer: int) -> None:
-        if int(self.changed[layer].value):
-            self.updated[layer].append(self.judged[layer])
-        self.judged[layer] += 1
-
-    def _enter(self) -> None:
-        """A window with a learner, as :class:`sim.updates.Entries` wants it, behind its update."""
-        engine, lanes = self.engine, range(self.pe)
-        place = [int(getattr(engine, f"probe_{of}").value) for of in ("group", "row", "column")]
-        gradients = [getattr(engine, f"probe_d{o}").value.to_signed() for o in lanes]
-        places = [int(getattr(engine, f"probe_place{o}").value) for o in lanes]
-        layer = int(engine.probe_layer.value)
-        update = len(self.updated[layer]) - 1
-        self.entries[layer].append([update, *place, *gradients, *places])
+            columns = [getattr(engine, name) for name in probe_columns(folding.pe)]
+            self.entries = self.on(engine.probe_valid, *columns)
 
     def changes(self) -> list[Change]:
         """What each of its layers was changed by."""
-        changes = []
-        for number, row in enumerate(self.table.rows):
-            seen = np.array(self.entries[number], np.int64).reshape(-1, 1 + 3 + 2 * self.pe)
-            entries = Entries.of(seen[:, 0], seen[:, 1:])
-            updated = np.array(self.updated[number], np.int64)
-            changes.append(from_entries(row, self.judged[number], updated, entries))
-        return changes
+        signed = range(4, 4 + self.pe)
+        rows = [
+            [value.to_signed() if n in signed else int(value) for n, value in enumerate(row)]
+            for row in self.entries.rows
+        ]
+        entries = entries_of(self.entries.times, rows, self.pe)
+        judged, updated = ([seen.times for seen in of] for of in (self.judged, self.updated))
+        return of_shared_engine(self.table, judged, updated, entries)
 
 
 class Finished:

@@ -6,9 +6,9 @@ import pytest
 from golden_model.data.dataset import load_data
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
-from hdl.passes.sharing import SharedFolding, table
+from hdl.passes.sharing import EngineTable, SharedFolding, table
 from sim.record import TracedGolden
-from sim.updates import Entries, from_entries
+from sim.updates import entries_of, of_shared_engine
 
 SAMPLES = 12
 FORMATS = infer_formats(
@@ -22,7 +22,7 @@ FORMATS = infer_formats(
     )
 )
 FOLDING = SharedFolding(pe=2, weight_memory="any")
-ROWS = table(FORMATS.layers, FOLDING).rows
+TABLE = table(FORMATS.layers, FOLDING)
 
 
 @pytest.fixture(scope="module")
@@ -34,51 +34,57 @@ def golden():
     return engine
 
 
-def entries_of(row, gradients, winners):
-    """As an engine comes to them, a window at a time; and the samples that updated."""
-    layer, pe = row.format, FOLDING.pe
-    updated = np.flatnonzero(gradients.any(axis=1))
+def seen_of(number, gradients, winners):
+    """When the layer's samples are judged, which update, and entries behind each, as an engine of
+    one layer comes to them, a window at a time."""
+    layer, pe = FORMATS.layers[number], FOLDING.pe
+    judged = [1000 * sample for sample in range(SAMPLES)]
+    updated = [judged[sample] for sample in np.flatnonzero(gradients.any(axis=1))]
     seen = {}
-    for update, sample in enumerate(updated):
-        for output in np.flatnonzero(gradients[sample]):
-            place = int(winners[sample, output]) if winners.size else 0
-            y, x = divmod(place, layer.map_shape[1])
-            (group, lane), inside = divmod(int(output) % layer.units, pe), 2 * (y % 2) + x % 2
-            window = update, group, y // 2, x // 2, inside if layer.pool == 1 else 0
-            entry = seen.setdefault(window, np.zeros((2, pe), np.int64))
-            entry[:, lane] = gradients[sample, output], inside
-    columns = [[*key[1:4], *entry.ravel()] for key, entry in seen.items()]
-    return updated, Entries.of(np.array([*seen])[:, 0], np.array(columns))
+    for sample, output in np.argwhere(gradients):
+        place = int(winners[sample, output]) if winners.size else 0
+        y, x = divmod(place, layer.map_shape[1])
+        (group, lane), inside = divmod(int(output) % layer.units, pe), 2 * (y % 2) + x % 2
+        window = int(sample), group, y // 2, x // 2, inside if layer.pool == 1 else 0
+        entry = seen.setdefault(window, np.zeros((2, pe), np.int64))
+        entry[:, lane] = gradients[sample, output], inside
+    rows = [[0, *key[1:4], *entry.ravel()] for key, entry in seen.items()]
+    clocks = [judged[key[0]] + n + 1 for n, key in enumerate(seen)]
+    return [judged], [updated], entries_of(clocks, rows, pe)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.format.name)
-def test_golden_updates_come_back(golden, row):
-    number = row.format.index
+def shared_table(number):
+    """An engine with only that layer."""
+    return EngineTable(
+        rows=TABLE.rows[number : number + 1], weight_words=0, page_depth=0, flag_depth=0,
+        winners=0, groups=0, draws=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(FORMATS.layers)))
+def test_golden_updates_come_back(golden, number):
     gradients, winners = golden.gradients()[number], golden.winners()[number]
-    updated, entries = entries_of(row, gradients, winners)
-    change = from_entries(row, SAMPLES, updated, entries)
+    seen = seen_of(number, gradients, winners)
+    (change,) = of_shared_engine(shared_table(number), *seen)
     assert np.array_equal(change.gradients, gradients)
     assert change.winners.shape == winners.shape
-    learns = np.broadcast_to(gradients != 0, winners.shape) if winners.size else winners != 0
-    assert np.array_equal(change.winners[learns], winners[learns])
-    assert 0 < len(updated) < SAMPLES
+    if winners.size:
+        learns = gradients != 0
+        assert np.array_equal(change.winners[learns], winners[learns])
+    assert 0 < len(seen[1][0]) < SAMPLES
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [("group", 2, "filter learns"), ("row", 3, "place won"), ("column", 2, "place won")],
+    ("number", "field", "value", "message"),
+    [
+        (0, "groups", 2, "filter learns that there is not"),
+        (0, "rows", 3, "no window"),
+        (1, "columns", 2, "no window"),
+        (1, "rows", 0, "twice in a window"),
+    ],
 )
-def test_what_there_is_not_is_told(golden, field, value, message):
-    row = ROWS[0]
-    updated, entries = entries_of(row, golden.gradients()[0], golden.winners()[0])
-    getattr(entries, field)[:] = value
+def test_what_cannot_be_is_told(golden, number, field, value, message):
+    seen = seen_of(number, golden.gradients()[number], golden.winners()[number])
+    getattr(seen[2], field)[:] = value
     with pytest.raises(AssertionError, match=message):
-        from_entries(row, SAMPLES, updated, entries)
-
-
-def test_a_window_that_comes_twice_is_told(golden):
-    row = ROWS[1]
-    updated, entries = entries_of(row, golden.gradients()[1], golden.winners()[1])
-    entries.row[:], entries.column[:] = 0, 0
-    with pytest.raises(AssertionError, match="twice in a window"):
-        from_entries(row, SAMPLES, updated, entries)
+        of_shared_engine(shared_table(number), *seen)
