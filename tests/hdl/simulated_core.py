@@ -72,7 +72,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
     ctx.set(watched.drain, 1)  # so that the counters wait for the first sample
     await _idle(ctx, watched)
     await ctx.tick().repeat(6)  # the last draws are on their way
-    initial = _weights(ctx, watched, schedule)
+    initial = own_weights(ctx, watched, schedule)
     beats = [
         {"x": int(x), "label": label or 0, "learn": label is not None}
         for sample, label in zip(samples, labels, strict=True)
@@ -116,7 +116,7 @@ async def _run(ctx, watched, schedule, samples, labels) -> Run:
         starts=np.array(taken).T - first,
         updated=np.array(updated).T,
         initial=initial,
-        weights=_weights(ctx, watched, schedule),
+        weights=own_weights(ctx, watched, schedule),
         drained=drained,
         counters=[await _counters(ctx, watched, layer) for layer in range(len(layers))],
         collision=bool(ctx.get(watched.collision)),
@@ -161,13 +161,16 @@ async def _idle(ctx, watched) -> None:
     raise AssertionError("never idle after reset")
 
 
-def _weights(ctx, watched, schedule) -> list[NDArray[np.int64]]:
-    """Straight out of the weight memories: word by group and inputs, lane by unit and input."""
+def own_weights(ctx, watched, schedule) -> list[NDArray[np.int64]]:
+    """Of layers with engines of their own, straight out of the memories.
+
+    The word goes by group and inputs, the lane by unit and input.
+    """
     ports = [memory.write_ports[0] for memory in watched.memories if memory.write_ports]
     # Those with an enable for each part of a word: of each layer its pages, then the weights.
     parts = iter(port.memory for port in ports if port.signature.granularity is not None)
     result = []
-    for layer, folding in zip(schedule.formats.layers, schedule.foldings, strict=True):
+    for layer, folding in schedule.own:
         _pages = list(islice(parts, 2 + folding.learns))
         count = folding.weight_memories(layer)
         bits, words_per_group = layer.weight_bits, folding.words(layer)
