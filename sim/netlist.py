@@ -22,9 +22,11 @@ def to_verilog(component: wiring.Component) -> str:
     # Amaranth looks for Yosys there.
     os.environ["YOSYS"] = find_tool("yosys")
     try:
-        return str(verilog.convert(component, name=TOP, emit_src=False))
+        text = str(verilog.convert(component, name=TOP, emit_src=False))
     except verilog.YosysError as error:
         raise ToolError(f"Yosys failed:\n{error}") from error
+    # Bits that are constant while others of the signal are not: nothing would wake such a process.
+    return re.sub(r"always @\*(\n +[^\n=]+ = \d+'h\w+;)", r"always_comb\1", text)
 
 
 def to_cxxrtl(rtlil_text: str, *, keep: tuple[str, ...] = ()) -> str:
