@@ -22,9 +22,9 @@ from hdl.passes.sharing import SharedFolding, table
 from hdl.passes.stages import ScheduledNetwork
 from tests.hdl.test_cycles import random_folding, random_samples
 
-CONVOLUTIONS = (1, 0, 2, 1, 3, 2)
+CONVOLUTIONS = (1, 0, 2, 1, 3, 2, 0, 1)
 """Of each network, in turn."""
-LARGEST = 600
+LARGEST = 180
 """Clocks of a sample, about, of a network that is worth the time."""
 BURSTS = (3, 2)
 """Samples that follow each other at once; between them registers change."""
@@ -96,7 +96,7 @@ def random_network(chance: random.Random, convolutions: int) -> Network:
     def conv() -> Conv:
         return Conv(
             filters=chance.choice([1, 2, 3, 5, 9]),
-            kernel=chance.choice([1, 2, 2, 3, 3, 4, 5]),
+            kernel=chance.choice([1, 2, 2, 3, 3, 4, 5, 5]),
             pool=chance.choice([1, 2]),
             regions=chance.choice([1, 1, 2, 3, 4]),
             bias_shift=chance.choice([0, 3, 8]),
@@ -138,7 +138,7 @@ def random_network(chance: random.Random, convolutions: int) -> Network:
 
 def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFolding:
     """Any that a board could want; also wider than the layers, so that lanes have nothing to do."""
-    pe = chance.choice([1, 2, 2, 2, 4, 4, 8, 8, 16, 24])
+    pe = chance.choice([1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 16, 24])
     places = 4 if any(layer.places > 1 or layer.kernel > 1 for layer in layers) else 1
     return SharedFolding(
         pe=pe,

@@ -1,13 +1,36 @@
 """Random networks on shared engines: every bit equal to the golden model's."""
 
+from itertools import product
+
 import pytest
 
+from hdl.passes.sharing import Layout
 from sim.record import differences
 from tests.hdl.sharing_cases import random_case
 from tests.hdl.sharing_core import golden_record, run_case
 
 CASES = 120
 INFERENCE_CASES = 12
+
+
+def test_cases_reach_the_corners():
+    """Else the tests below would compare less than they seem to."""
+    cases = [random_case(seed) for seed in range(CASES)]
+    foldings = [case.schedule.shared for case in cases]
+    rows = [row for case in cases for row in case.schedule.table.rows]
+    convolutions = [row for row in rows if row.layout is not Layout.FLAT]
+    assert {folding.pe for folding in foldings} == {1, 2, 4, 8, 16, 24}
+    assert {(folding.places, folding.heads) for folding in foldings} == {*product((1, 4), (1, 2))}
+    assert {row.layout for row in rows} == {*Layout}
+    assert {row.format.kernel for row in convolutions} == {1, 2, 3, 4, 5}
+    assert {row.format.image[2] for row in convolutions} >= {1, 2, 3, 4, 5, 6, 9}
+    assert {row.format.regions_across for row in convolutions} == {1, 2, 3, 4}
+    assert {len(case.schedule.own) for case in cases} == {0, 1, 2}
+    both = [case for case in cases if case.source_stall and case.sink_stall]
+    assert len(both) > 5
+    odd = [row for row in convolutions if any(size % 2 for size in row.format.map_shape)]
+    assert {row.format.pool for row in odd} == {1, 2}
+    assert any(row.groups > 1 and row.format.units % row.groups for row in rows)
 
 
 @pytest.mark.parametrize("seed", range(CASES))

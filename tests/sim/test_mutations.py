@@ -7,7 +7,8 @@ import pytest
 
 from golden_model.spec.network import Coding
 from hdl.rtl.core import Core
-from sim.mutations import MUTATIONS, Mutation, first_sign, mutated, sign_of, tiny_schedule, trial
+from sim.faults import Mutation
+from sim.mutations import MUTATIONS, first_sign, mutated, sign_of, tiny_schedule, trial
 
 TRIED = (
     "update applied to the newest sample's inputs",
@@ -64,5 +65,4 @@ def test_sound_core_shows_nothing(coding):
 @pytest.mark.parametrize("name", TRIED)
 def test_it_is_noticed(name):
     (mutation,) = [mutation for mutation in MUTATIONS if mutation.name == name]
-    schedule = tiny_schedule(mutation.rounding, mutation.coding)
-    assert sign_of(mutation, schedule) is not None
+    assert sign_of(mutation) is not None
