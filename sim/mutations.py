@@ -136,7 +136,8 @@ def images_schedule() -> ScheduledNetwork:
     """
     network = Network(
         name="images",
-        inputs=(9, 8, 2),
+        inputs=144,
+        image=(9, 8, 2),
         classes=3,
         seed=9,
         layers=(

@@ -6,8 +6,8 @@ SHARED_ENGINE = (
     Mutation(
         name="the last place wins on a tie",
         module="sharing.window_head",
-        old="b > a, turn[bit]",
-        new="b >= a, turn[bit]",
+        old="Mux(pools, b > a, turn)",
+        new="Mux(pools, b >= a, turn)",
         images=True,
     ),
     Mutation(

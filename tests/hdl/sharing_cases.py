@@ -24,9 +24,9 @@ from tests.hdl.test_cycles import random_folding, random_samples
 
 CONVOLUTIONS = (1, 0, 2, 1, 3, 2, 0, 1)
 """Of each network, in turn."""
-LARGEST = 180
+LARGEST = 200
 """Clocks of a sample, about, of a network that is worth the time."""
-BURSTS = (3, 2)
+BURSTS = (2, 2)
 """Samples that follow each other at once; between them registers change."""
 
 
@@ -87,44 +87,21 @@ def random_formats(chance: random.Random, convolutions: int) -> FormattedNetwork
 
 def random_network(chance: random.Random, convolutions: int) -> Network:
     """Sizes that divide nothing, any loss, feedback, coding and weight width."""
-
-    def learnt(**keys: object) -> dict[str, object]:
-        bits = chance.choice([4, 6, 8, 12, 16, 16])
-        shift = chance.choice([None, None, 2, 4, 6])
-        return {"weight_bits": bits, "activation_shift": shift, **keys}
-
-    def conv() -> Conv:
-        return Conv(
-            filters=chance.choice([1, 2, 3, 5, 9]),
-            kernel=chance.choice([1, 2, 2, 3, 3, 4, 5, 5]),
-            pool=chance.choice([1, 2]),
-            regions=chance.choice([1, 1, 2, 3, 4]),
-            bias_shift=chance.choice([0, 3, 8]),
-            rate_shift=chance.choice([None, 0, 2, 7, 24]),
-            margin=chance.choice([None, 0, 40, 600]),
-            **learnt(),
-        )
-
-    def dense() -> Dense:
-        return Dense(units=chance.randrange(1, 12), **learnt())
-
-    layers: list[Conv | Dense] = [conv() for _ in range(convolutions)]
-    layers += [dense() for _ in range(chance.choice([0, 0, 1, 2] if layers else [1, 2, 3]))]
+    layers: list[Conv | Dense] = []
+    inputs: int | tuple[int, ...] = chance.choice([1, 2, 3, 9, 16, 33])
     if convolutions:
-        size = [1, 2, 3, 4, 5, 6, 7, 9]
-        inputs = [chance.choice(size), chance.choice(size), chance.choice([1, 1, 2, 3, 4, 5, 6])]
-    else:
-        inputs = chance.choice([1, 2, 3, 9, 16, 33])
-    codings = [Coding.UNSIGNED, Coding.UNSIGNED, Coding.SIGNED]
+        layers, inputs = random_convolutions(chance, convolutions)
+    for _ in range(chance.choice([0, 0, 1, 2] if layers else [1, 2, 3])):
+        layers.append(Dense(units=chance.randrange(1, 12), **learnt(chance)))
+    margin = chance.choice([0, 100])
+    readout = Readout(margin=margin, **learnt(chance)) if chance.random() < 0.6 else None
     return Network(
         name="random",
         inputs=inputs,
         classes=chance.choice([2, 3, 5, 10]),
         layers=tuple(layers),
         seed=chance.randrange(2**32),
-        readout=Readout(**learnt(margin=chance.choice([0, 100])))
-        if chance.random() < 0.6
-        else None,
+        readout=readout,
         learning=Learning(
             loss=chance.choice(list(Loss)),
             feedback=chance.choice(list(Feedback)),
@@ -132,8 +109,45 @@ def random_network(chance: random.Random, convolutions: int) -> Network:
             rate_shift=chance.randrange(6),
             error_shift=chance.randrange(5),
         ),
-        coding=chance.choice(codings),
+        coding=chance.choice([Coding.UNSIGNED, Coding.UNSIGNED, Coding.SIGNED]),
     )
+
+
+def learnt(chance: random.Random) -> dict[str, int | None]:
+    """Few bits and small shifts, so that things clip."""
+    bits = chance.choice([4, 6, 8, 12, 16, 16])
+    return {"weight_bits": bits, "activation_shift": chance.choice([None, None, 2, 4, 6])}
+
+
+def random_convolutions(
+    chance: random.Random, count: int
+) -> tuple[list[Conv | Dense], tuple[int, int, int]]:
+    """Layers, and the image below them: made from the last one's few windows down."""
+    while True:
+        size = [chance.choice([1, 1, 2, 3, 4, 5]) for _ in range(2)]
+        layers: list[Conv | Dense] = []
+        places = 0
+        for _ in range(count):
+            kernel, pool = chance.choice([1, 2, 2, 3, 3, 4, 5, 5]), chance.choice([1, 2])
+            regions = chance.choice([1, min(3, *size), min(4, *size)])
+            size = [n * pool + (chance.randrange(2) if pool == 2 else 0) for n in size]
+            places += kernel**2 * size[0] * size[1]
+            size = [n + kernel - 1 for n in size]
+            layers.insert(
+                0,
+                Conv(
+                    filters=chance.choice([1, 2, 3, 5, 9]),
+                    kernel=kernel,
+                    pool=pool,
+                    regions=regions,
+                    bias_shift=chance.choice([0, 3, 8]),
+                    rate_shift=chance.choice([None, 0, 2, 7, 24]),
+                    margin=chance.choice([None, 0, 40, 600]),
+                    **learnt(chance),
+                ),
+            )
+        if places <= LARGEST:
+            return layers, (size[0], size[1], chance.choice([1, 1, 2, 3, 4, 5, 6]))
 
 
 def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFolding:
