@@ -46,7 +46,7 @@ PACKAGE = "hdl.rtl"
 SAMPLES = 300
 LIMIT = 50_000
 """Clocks after which a chunk of samples is stuck."""
-IMAGES = 60
+IMAGES = 24
 """Samples where these are images: each is many windows."""
 LABELLED, DARK, SPARSE, STALL = 0.8, 0.1, 0.7, 0.9
 """Shares of the samples with a label, of those that are all zero, and of zeros in an image;

@@ -13,8 +13,8 @@ from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.learner import Learner, Result, Sample, Samples
 
 Integers = NDArray[np.int64]
-CHUNK = 25
-"""Samples between two signs of progress."""
+CHUNK, CHUNK_OF_IMAGES = 25, 5
+"""Samples between two signs of progress; those that go through convolutions take longer."""
 Advance = Callable[[int], None]
 """Told the number of samples that are done since it was last called."""
 
@@ -98,8 +98,10 @@ def train(
     A sample whose label is None is only answered.
     """
     results: list[Result] = []
-    for start in range(0, len(samples), CHUNK):
-        chunk = slice(start, start + CHUNK)
+    images = any(layer.places > 1 for layer in learner.formats.layers)
+    size = CHUNK_OF_IMAGES if images else CHUNK
+    for start in range(0, len(samples), size):
+        chunk = slice(start, start + size)
         for sample, label in zip(samples[chunk], labels[chunk], strict=True):
             learner.send(sample, None if label is None else int(label))
         results += learner.results()

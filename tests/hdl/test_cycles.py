@@ -30,8 +30,8 @@ from hdl.passes.cycles import (
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core
 
-CASES = 208
-INFERENCE_CASES = 24
+CASES = 112
+INFERENCE_CASES = 12
 SAMPLES = 5
 
 

@@ -8,13 +8,22 @@ import pytest
 from golden_model.spec.network import Coding
 from hdl.rtl.core import Core
 from sim.faults import Mutation
-from sim.mutations import MUTATIONS, first_sign, mutated, sign_of, tiny_schedule, trial
+from sim.mutations import (
+    MUTATIONS,
+    first_sign,
+    images_schedule,
+    mutated,
+    sign_of,
+    tiny_schedule,
+    trial,
+)
 
 TRIED = (
     "update applied to the newest sample's inputs",
     "ties go to the highest class",
     "visit map forgets the words of the sample before",
     "newest input without its sign",
+    "the last place wins on a tie",
 )
 """The rest takes a compilation each."""
 
@@ -60,6 +69,10 @@ def test_tiny_network_scores_in_both_ways():
 @pytest.mark.parametrize("coding", [Coding.UNSIGNED, Coding.SIGNED])
 def test_sound_core_shows_nothing(coding):
     assert first_sign(tiny_schedule(coding=coding)) is None
+
+
+def test_sound_shared_engine_shows_nothing():
+    assert first_sign(images_schedule()) is None
 
 
 @pytest.mark.parametrize("name", TRIED)
