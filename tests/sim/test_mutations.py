@@ -23,7 +23,6 @@ TRIED = (
     "ties go to the highest class",
     "visit map forgets the words of the sample before",
     "newest input without its sign",
-    "the last place wins on a tie",
 )
 """The rest takes a compilation each."""
 
