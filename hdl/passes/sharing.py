@@ -100,6 +100,15 @@ class SharedFolding:
         """Clocks of a window in the head, for each place that is an output of its own."""
         return max(self.pe // self.heads, HEAD_PERIOD)
 
+    @property
+    def word_period(self) -> int:
+        """Clocks from a word that the update changes to the next one.
+
+        Each word in the pipeline has registers of its own, `pe` steps wide. Devices whose memories
+        want a register have plenty; on a single port a read and a write take two clocks anyway.
+        """
+        return 1 if self.slow_memory and not self.single_port else 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hdl.passes.sharing import Row, SharedFolding
+from hdl.passes.sharing import Layout, Row, SharedFolding
 
 DRAW_LATENCY = 2
 """Clocks from the start of the draws to the first one; slow memory takes one more."""
@@ -14,10 +14,12 @@ GRADIENTS_ASKED = 2
 """From a visit to reading its gradients."""
 INPUTS = 3
 """From a visit to its inputs; slow memory takes one more."""
-STEP_READ, STEP_CLOSED = 2, 3
-"""From inputs to reading the step so far, and to writing it."""
-READ_PHASE, LAST_PHASE = 1, 4
-"""Of a word that moves: `read`, and the last clock in which it stands still."""
+DRAINED = 2
+"""From a block's last visit to the first of its words, both as they are planned."""
+STEPS = 3
+"""From a visit's inputs to its steps, and from a word to its steps."""
+READ_AT = {1: 4, 2: 5}
+"""From a word's steps to `read`, by the clocks from one word to the next."""
 BUFFERS = 2
 """Groups of gradients that stand."""
 
@@ -41,11 +43,15 @@ class Block:
 
 @dataclass(slots=True)
 class Events:
-    """Of one clock; `group` is the number of those that are through."""
+    """Of one clock; `group` is the number of those that are through.
+
+    In a clock with `hold` the sweep must not name a word.
+    """
 
     visit: bool
     read: bool
     write: bool
+    hold: bool
     group: int
     busy: bool
 
@@ -64,7 +70,14 @@ class _Visit:
     add: bool
     close: bool
     slot: int
-    bank: int
+    block: Block
+
+
+@dataclass(slots=True)
+class _Closed:
+    """Slots that are left, of a block that is complete."""
+
+    slots: list[int]
     block: Block
 
 
@@ -110,109 +123,95 @@ class UpdateCycles:
         self.gradients = _Gradients(clocks, len(groups), wait)
         self.group = self.at = 0
         self.state, self.since = "START", 0
-        # The entry in the hand of the walk, and its words on their way out.
+        # Entries: behind the memory if slow, in the hand of the walk; words on their way out.
         self.items: deque[list[_Item]] = deque()
-        self.asked = self.stands = 0
+        self.asked = self.stands = False
         self.out: list[_Item] = []
         self.stages: list[_Item | None] = [None] * (2 + self.slow if self.skip_zeros else 0)
         self.shown: _Item | None = None
         # The tap walk.
         self.current: _Item | None = None
-        self.open = self.pending = False
-        self.bank = 0
-        latency = INPUTS + self.slow + STEP_CLOSED
-        self.visits: deque[_Visit | None] = deque([None] * (latency + 1))
+        self.open, self.flat = False, row.layout is Layout.FLAT
+        self.visits: deque[_Visit | None] = deque([None] * (GRADIENTS_ASKED + 1))
+        # What is planned for the steps of a visit, a clock behind it, and for those of words.
+        self.period, self.single_port = folding.word_period, folding.single_port
+        self.turn = False
         self.touched: set[int] = set()
-        # Words: slots left, and a word each in the stages of rounding.
-        self.left: list[int] = []
-        self.closing: list[int] = []
-        self.draining: Block | None = None
-        self.words: list[tuple[Block, int] | None] = [None] * 4
-        self.phase = 0
-        self.writing = self.through = self.counted = False
+        self.before: int | None = None
+        self.closing: _Closed | None = None
+        self.left: _Closed | None = None
+        # Words behind the plan: whether they move, and whether they are a group's last ones.
+        self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.period]
+        self.changed_at = self.read_at + 2 + (self.slow or self.single_port)
+        self.words: deque[tuple[bool, bool]] = deque([(False, False)] * (self.changed_at + 1))
+        self.counted = False
+
+    @property
+    def hold(self) -> bool:
+        """Whether in the clock to come the sweep must not name a word."""
+        changed = self.single_port and self.words[self.changed_at - 1][0]
+        return self.words[self.read_at - 1][0] or changed
 
     def step(self, *, page: bool = True, flags: bool = True) -> Events:
         """One clock, in which U's reads of inputs and of flags are granted or not."""
-        busy = self.group < len(self.groups)
-        events = Events(False, self.phase == READ_PHASE, self.writing, self.group, busy)
-        final, leaves, events.visit = self._visit(page)
+        hold, busy = self.hold, self.group < len(self.groups)
+        read, write = self.words[self.read_at - 1][0], self.words[self.changed_at][0]
+        through = self.words[self.changed_at][1]
         settled = self.gradients.standing > 0 and self.group == self.at
         skip = self.state == "EMPTY" and settled
+        events = Events(False, read, write, hold, self.group, busy)
+        before = self.visits[-1]
+        final, leaves, events.visit = self._visit(before, page)
         asked = self.visits[-1 - GRADIENTS_ASKED]
         released = bool(asked and asked.close and asked.block.bias)
-        fetched = self._write()
-        self._sum()
+        self._plan(before)
         self._look(leaves, flags, skip)
-        if fetched:
-            self.pending = False
         self.gradients.step(final or skip, released or skip)
-        self.group += self.counted or skip
-        self.counted = self.through
+        self.group += through or skip
         return events
 
-    def _visit(self, page: bool) -> tuple[bool, bool, bool]:
+    def _visit(self, before: _Visit | None, page: bool) -> tuple[bool, bool, bool]:
         """The tap in hand: whether a group ends, whether the next item may come, and `add`."""
         item = self.current
+        self.visits.popleft()
         if item is None:
             self.visits.append(None)
             return False, True, False
         some = bool(item.slots)
-        ends = item.last and len(item.slots) <= 1
-        stuck = ends and self.pending and (self.open or some)
-        add = some and self.gradients.standing > 0 and not stuck and page
+        closing = item.last and len(item.slots) <= 1 and (self.open or some)
+        spare = 1 if self.period == 1 else 0
+        full = bool(self.left and len(self.left.slots) > spare)
+        full = full or self.closing is not None or bool(before and before.close)
+        stuck = closing and full and not self.flat
+        paused = self.flat and self.period > 1 and self.turn
+        add = some and self.gradients.standing > 0 and not stuck and not paused and page
         leaves = (add and len(item.slots) == 1) or (not some and not stuck)
-        close = leaves and item.last and (self.open or some)
+        close = add if self.flat else leaves and closing
         slot = item.slots.pop(0) if add else 0
-        self.visits.append(_Visit(add, close, slot, self.bank, item.block))
+        self.visits.append(_Visit(add, close, slot, item.block))
         self.open = (self.open or add) and not (leaves and item.last)
-        if close:
-            self.pending, self.bank = True, 1 - self.bank
         return close and item.block.bias, leaves, add
 
-    def _sum(self) -> None:
-        """Steps of a closed bank may be fetched from the next clock on."""
-        self.visits.popleft()
+    def _plan(self, visit: _Visit | None) -> None:
+        """A word's steps are read where the visit has none to read."""
+        add, closed = bool(visit and visit.add), None
+        slot = visit.slot if visit and add else None
+        reads = add and slot in self.touched and slot != self.before
+        word = (False, False)
+        if self.left and self.left.slots and self.turn and not reads:
+            block = self.left.block
+            word = (self.left.slots.pop(0) in block.moved, block.bias)
+        self.words.appendleft(word)
+        self.words.pop()
+        self.before = slot
+        if slot is not None:
+            self.touched.add(slot)
+        if visit and visit.close:
+            closed, self.touched = _Closed(sorted(self.touched), visit.block), set()
         if self.closing:
-            self.left, self.closing = self.closing, []
-        visit = self.visits[-1 - INPUTS - self.slow - STEP_READ]
-        if visit is None:
-            return
-        if visit.add:
-            self.touched.add(visit.slot)
-        if visit.close:
-            self.closing, self.touched = sorted(self.touched), set()
-            self.draining = visit.block
-
-    def _reading(self) -> bool:
-        """The steps so far are read for a visit."""
-        at = -1 - INPUTS - self.slow - STEP_READ
-        visit, before = self.visits[at], self.visits[at - 1]
-        if visit is None or not visit.add:
-            return False
-        if before is None or not before.add:
-            return True
-        return (visit.slot, visit.bank) != (before.slot, before.bank)
-
-    def _write(self) -> bool:
-        """A word in each stage: arrived, shifted by bytes, by bits, and to be written."""
-        arrived, coarse, fine, moved = self.words
-        due = moved is not None and moved[1] in moved[0].moved and self.phase == 0
-        advance = not due and self.phase in (0, LAST_PHASE)
-        fetch = bool(self.left) and not self._reading() and arrived is None
-        fetch = fetch and (advance or coarse is None)
-        self.through = advance and moved is not None and moved[0].bias
-        self.writing = self.phase == LAST_PHASE
-        self.phase = (self.phase + 1) % (LAST_PHASE + 1) if due or self.phase else 0
-        if advance:
-            fine, moved = coarse, fine
-        if advance or coarse is None:
-            coarse = arrived
-        arrived = None
-        fetched = False
-        if fetch and self.draining is not None:
-            arrived, fetched = (self.draining, self.left.pop(0)), not self.left
-        self.words = [arrived, coarse, fine, moved]
-        return fetched
+            self.left = self.closing
+        self.closing = closed
+        self.turn = not self.turn or self.period == 1
 
     def _look(self, leaves: bool, flags: bool, skip: bool) -> None:
         """Flags in three stages, words of an entry, entries, groups."""
@@ -221,10 +220,9 @@ class UpdateCycles:
         if self.stages and self.stages[0] is not None and not self.stages[0].block.bias:
             moves = free and flags
         taken = not self.out or (moves and len(self.out) == 1)
-        goes = bool(self.stands) and taken
+        goes = self.stands and taken
         ends = goes and len(self.items) == 1
-        running = self.state == "GROUP"
-        fetch = running and ((not self.asked and not self.stands) or (goes and not ends))
+        running = self.state == "GROUP" and not ends
         if leaves:
             self.current = self.shown
             self.shown = None
@@ -238,9 +236,9 @@ class UpdateCycles:
                 self.out.pop(0)
         if goes:
             self.out = list(self.items.popleft())
-        arriving = self.asked if self.slow else fetch
-        self.stands = 1 if arriving else 0 if goes else self.stands
-        self.asked = int(fetch and self.slow)
+        if goes or not self.stands:
+            self.stands = running and (self.asked or not self.slow)
+        self.asked = running
         self._walk(ends, skip)
 
     def _walk(self, ends: bool, skip: bool) -> None:

@@ -99,8 +99,7 @@ class UpdateBench(wiring.Component):
         m.submodules[name] = ram
         read = ram.read_port()
         m.d.comb += [read.addr.eq(address), read.en.eq(fetch)]
-        data = delayed(m, read.data, self.folding.slow_memory, name=name)[-1]
-        m.d.comb += target.eq(data)
+        m.d.comb += target.eq(read.data)
         m.d.comb += ram.write_port().en.eq(self.fill)
 
     def _weights(self, m, u, sweeping) -> None:

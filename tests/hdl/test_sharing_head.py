@@ -85,8 +85,6 @@ class Run:
             ctx.set(getattr(player, f"{name}_fetch"), 1)
             await ctx.tick()
             ctx.set(getattr(player, f"{name}_fetch"), 0)
-            if self.case.folding.slow_memory:
-                await ctx.tick()
             return ctx.get(getattr(player, of))
 
         for layer, row in enumerate(self.case.table.rows):

@@ -82,9 +82,13 @@ DESIGNS = [
     design(
         "colours",
         (8, 7, 3),
-        [Conv(filters=9, kernel=4, pool=1), Conv(filters=10, kernel=2, pool=2, bias_shift=3)],
+        [
+            Conv(filters=9, kernel=4, pool=1),
+            Conv(filters=10, kernel=2, pool=2, bias_shift=3),
+            Dense(units=11),
+        ],
         {"loss": Loss.SQUARED_HINGE, "feedback": Feedback.SIGN_CONCORDANT},
-        {"pe": 8, "heads": 2, "hard_update": True},
+        {"pe": 8, "heads": 2, "slow_memory": True, "hard_update": True},
         coding="signed",
     ),
     design(
@@ -99,7 +103,7 @@ DESIGNS = [
         (1, 1, 21),
         [Dense(units=3, weight_bits=12)],
         {"loss": Loss.SQUARED_HINGE},
-        {"pe": 1, "places": 1, "slow_memory": True},
+        {"pe": 1, "places": 1, "single_port": True},
         classes=3,
         readout=Readout(),
     ),

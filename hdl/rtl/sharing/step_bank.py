@@ -6,13 +6,18 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS
 from hdl.passes.sharing import FLAGS
-from hdl.rtl.parts.delay import registered
+from hdl.rtl.parts.delay import delayed, registered
 from hdl.rtl.parts.multiplier import held_product
 
 SLOT_BITS = (FLAGS - 1).bit_length()
 X_BITS = ACTIVATION_BITS + 1
 STEP_BANKS = 2
 """One is added to while the other one is read."""
+STEP_READ = data.StructLayout({"valid": 1, "slot": SLOT_BITS, "bank": range(STEP_BANKS)})
+"""Whether steps are read, and where they stand."""
+
+STEPS_LATENCY = 3
+"""Clocks from `read` to `steps`."""
 
 
 class StepBank(wiring.Component):
@@ -21,13 +26,10 @@ class StepBank(wiring.Component):
     Clocks are counted from the one in which operands arrive:
 
     =====  ==========================================================================
-    0      `add`, `slot`, `bank`, `x`, `gradients` and `winners`; `close` with the
-           last of a bank, or instead of it
+    0      `add` and what it names, `x`, `gradients` and `winners`; `read`
     1      x of each lane's place, and d
-    2      parts of the product; the step so far is read
-    3      the product is added and the step written; `closed`, if that was to close
-    4      `closed` bank may be read: `fetch`, where `free` is 1
-    5      its `steps`, for this clock only
+    2      parts of the product; steps are read
+    3      they stand at `steps`; the product is added to the step so far, which is written
     =====  ==========================================================================
 
     Parameters
@@ -41,15 +43,15 @@ class StepBank(wiring.Component):
 
     Members
     -------
-    add, close, bank, slot
-        A tap is visited, and where its steps stand; the visited bank's slots are all read before
-        anything is added to it again.
+    add, bank, slot, fresh, again
+        A tap is visited, and where its steps stand; they are still 0; they are those of the visit
+        one clock before.
+    read
+        Steps to be read: those of the visit, if they are neither; else any that are complete.
     x, gradients, winners
         Inputs at the places, d of the lanes, 0 where one does not learn, and the lanes' places.
-    closed, touched
-        Pulse, and the slots of that bank that were added to.
-    free, fetch, fetch_bank, fetch_slot, steps
-        Reading the other bank, in clocks that adding leaves.
+    steps
+        What was read, for this clock only.
 
     Throughput: one tap per clock. Cost: a memory of 16 words of `pe * step_bits`, and a lane about
     2 * step_bits + 8 * gradient_bits cells.
@@ -62,51 +64,39 @@ class StepBank(wiring.Component):
         super().__init__(
             {
                 "add": In(1),
-                "close": In(1),
                 "bank": In(range(STEP_BANKS)),
                 "slot": In(SLOT_BITS),
+                "fresh": In(1),
+                "again": In(1),
+                "read": In(STEP_READ),
                 "x": In(data.ArrayLayout(signed(X_BITS), places)),
                 "gradients": In(data.ArrayLayout(signed(gradient_bits), pe)),
                 "winners": In(data.ArrayLayout(unsigned((places - 1).bit_length()), pe)),
-                "closed": Out(1),
-                "touched": Out(FLAGS),
-                "free": Out(1),
-                "fetch": In(1),
-                "fetch_bank": In(range(STEP_BANKS)),
-                "fetch_slot": In(SLOT_BITS),
                 "steps": Out(data.ArrayLayout(signed(step_bits), pe)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        address = Cat(self.slot, self.bank)
-        named = data.StructLayout({"add": 1, "close": 1, "address": len(address), "again": 1})
-        operands, parts, sums = (Signal(named, name=name) for name in ("operands", "parts", "sums"))
-        m.d.sync += [
-            operands.add.eq(self.add),
-            operands.close.eq(self.close),
-            operands.address.eq(address),
-            parts.eq(operands),
-            # What is written in this very clock cannot be read; it is still at hand.
-            parts.again.eq(operands.add & parts.add & (operands.address == parts.address)),
-            sums.eq(parts),
-            self.closed.eq(parts.close),
+        named = data.StructLayout(
+            {"add": 1, "fresh": 1, "again": 1, "address": SLOT_BITS + 1, "read": STEP_READ}
+        )
+        visit = Signal(named)
+        m.d.comb += [
+            *(visit[name].eq(getattr(self, name)) for name in ("add", "fresh", "again", "read")),
+            visit.address.eq(Cat(self.slot, self.bank)),
         ]
-        reading = Signal()
-        m.d.comb += [reading.eq(parts.add & ~parts.again), self.free.eq(~reading)]
-        fresh = self._touch(m, parts)
+        _, _, parts, sums = delayed(m, visit, 3, name="visit")
 
         m.submodules.steps = steps = memory.Memory(
             shape=unsigned(self.pe * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
         )
         read, write = steps.read_port(), steps.write_port()
-        fetched = Cat(self.fetch_slot, self.fetch_bank)
         before = Signal.like(self.steps)
         written = Signal.like(self.steps)
         m.d.comb += [
-            read.en.eq(reading | self.fetch),
-            read.addr.eq(Mux(reading, parts.address, fetched)),
+            read.en.eq(parts.read.valid),
+            read.addr.eq(Cat(parts.read.slot, parts.read.bank)),
             before.eq(read.data),
             self.steps.eq(read.data),
             write.en.eq(sums.add),
@@ -116,23 +106,10 @@ class StepBank(wiring.Component):
         for lane in range(self.pe):
             term = self._term(m, lane, platform)
             last = Signal(signed(self.step_bits), name=f"last{lane}", reset_less=True)
-            known = Mux(sums.again, last, Mux(fresh, 0, before[lane]))
+            known = Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))
             m.d.comb += written[lane].eq(known + term)
             m.d.sync += last.eq(written[lane])
         return m
-
-    def _touch(self, m, parts) -> Signal:
-        """Notes which slots have something; gives, a clock later, whether that one had nothing."""
-        touched, fresh = Signal(FLAGS), Signal()
-        now = Signal(FLAGS)
-        visited = Mux(parts.add, 1 << parts.address[:SLOT_BITS], 0)
-        m.d.comb += now.eq(touched | visited)
-        m.d.sync += [
-            fresh.eq(~(touched & visited).any()),
-            touched.eq(Mux(parts.close, 0, now)),
-            self.touched.eq(now),
-        ]
-        return fresh
 
     def _term(self, m, lane: int, platform):
         """``d * x`` of a lane, three clocks behind them."""

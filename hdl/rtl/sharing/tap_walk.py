@@ -26,9 +26,10 @@ class TapWalk(wiring.Component):
     1      its first tap is visited: `read`, and `add`, if that is granted
     =====  ==========================================================================
 
-    Behind the last tap of a block in its last window, `close`, the next block's begin in the other
-    bank; `close` waits until the slots of that one are all fetched. A block without any tap in its
-    last window takes a clock for that, and has no `close` if it has none in any.
+    Behind the last tap of a block in its last window, `close`, the next block's begin; `close`
+    waits while the steps of the block before are not yet read, `full`. A block without any tap in
+    its last window takes a clock for that, and has no `close` if it has none in any. In a layer of
+    one window each tap is the last one of its own, and waits only for `pause`.
 
     Parameters
     ----------
@@ -47,15 +48,15 @@ class TapWalk(wiring.Component):
         The gradients of the group in hand stand.
     read, page, grant
         To U's port of :class:`~hdl.rtl.sharing.pages.Pages`.
-    add, close, bank, slot
-        To :class:`~hdl.rtl.sharing.step_bank.StepBank`, which gets them with the inputs read.
-    region, places, learns, window_row, window_column, group, of_bias
-        Of the visited window; the last four for simulation only.
+    full, pause
+        Of :class:`~hdl.rtl.sharing.step_drain.StepDrain`.
+    add, close, slot, base, bias
+        A tap is visited; behind it, or instead of it, its block is complete; which tap of the
+        block; weight word of the block's first, and whether it is the bias.
+    region, places, learns, window_row, window_column, group
+        Of the visited window; the last three for simulation only.
     final
         With `close`: the block is the bias, the group's last one.
-    base, bias, pending, fetched
-        Weight word of slot 0 of the block that was closed last, whether it is the bias, and whether
-        slots of it are left; pulse: none are from the next clock on.
 
     Throughput: one tap per clock. Cost: about 4 cells for each bit of an address, and 60.
     """
@@ -75,17 +76,15 @@ class TapWalk(wiring.Component):
                 "read": Out(1),
                 "page": Out(page_read(table, folding)),
                 "grant": In(1),
+                "full": In(1),
+                "pause": In(1),
                 "add": Out(1),
                 "close": Out(1),
-                "bank": Out(1),
                 "slot": Out(SLOT_BITS),
-                **{name: Out(self.token[name].shape) for name in WINDOW},
-                "of_bias": Out(1),
-                "final": Out(1),
                 "base": Out(range(table.weight_words)),
                 "bias": Out(1),
-                "pending": Out(1),
-                "fetched": In(1),
+                **{name: Out(self.token[name].shape) for name in WINDOW},
+                "final": Out(1),
             }
         )
 
@@ -93,19 +92,20 @@ class TapWalk(wiring.Component):
         m = Module()
         valid, visits, token = Signal(), Signal(FLAGS), Signal(self.token)
         rest, leaves = Signal(FLAGS), Signal()
-        ends, open_, stuck = Signal(), Signal(), Signal()
+        closing, open_, stuck = Signal(), Signal(), Signal()
+        flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in self.table.rows], name="one")
         m.d.comb += [
             rest.eq(visits & (visits - 1)),
-            ends.eq(token.last & ~rest.any()),
-            stuck.eq(ends & self.pending & (open_ | visits.any())),
-            self.read.eq(valid & visits.any() & self.ready & ~stuck),
+            closing.eq(token.last & ~rest.any() & (open_ | visits.any())),
+            stuck.eq(closing & self.full & ~flat),
+            self.read.eq(valid & visits.any() & self.ready & ~stuck & ~(flat & self.pause)),
             self.add.eq(self.read & self.grant),
             leaves.eq((self.add & ~rest.any()) | (valid & ~visits.any() & ~stuck)),
-            self.close.eq(leaves & token.last & (open_ | visits.any())),
+            self.close.eq(Mux(flat, self.add, leaves & closing)),
             self.final.eq(self.close & token.bias),
             self.i.ready.eq(~valid | leaves),
             *(getattr(self, name).eq(token[name]) for name in WINDOW),
-            self.of_bias.eq(token.bias),
+            self.bias.eq(token.bias),
         ]
         with m.If(self.i.ready):
             m.d.sync += [
@@ -124,28 +124,18 @@ class TapWalk(wiring.Component):
         return m
 
     def _blocks(self, m, token, ends) -> None:
-        """Where the block in hand has its weights, and which one is to be written."""
+        """Where the block in hand has its weights."""
         rows = self.table.rows
-        base = Signal.like(self.base, name="block_base")
         short = lookup(m, self.layer, [last_taps(row) for row in rows], name="last_taps")
         words = lookup(m, self.layer, [row.words for row in rows], name="words")
         begin = Signal()
         m.d.sync += begin.eq(self.start)
         block = Mux(token.bias, 1, Mux(token.last_chunk, short, FLAGS))
         with m.If(ends | self.skip):
-            m.d.sync += base.eq(base + Mux(self.skip, words, block))
+            m.d.sync += self.base.eq(self.base + Mux(self.skip, words, block))
         with m.If(begin):
             first = lookup(m, self.layer, [row.weight_base for row in rows], name="weight_base")
-            m.d.sync += base.eq(first)
-        with m.If(self.fetched):
-            m.d.sync += self.pending.eq(0)
-        with m.If(self.close):
-            m.d.sync += [
-                self.pending.eq(1),
-                self.base.eq(base),
-                self.bias.eq(token.bias),
-                self.bank.eq(~self.bank),
-            ]
+            m.d.sync += self.base.eq(first)
 
     def _page(self, m, token, lowest) -> None:
         """The inputs of the lowest tap."""

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import FLAGS, EngineTable, Layout, SharedFolding
-from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.delay import delayed, registered
 from hdl.rtl.ports import memory_depth
 from hdl.rtl.sharing.flag_reader import flag_block
 from hdl.rtl.sharing.lookup import lookup
@@ -59,7 +59,7 @@ class UpdateWalk(wiring.Component):
 
     =====  ==========================================================================
     0      `fetch` at `address`
-    1      the entry stands; with slow memory a clock later
+    1      `entry`, until the next `fetch`; with slow memory it stands a clock later
     2      it goes out with its block, both as registers; of PACKED, if it reaches into
            a second word, that one follows in the next clock
     =====  ==========================================================================
@@ -94,8 +94,8 @@ class UpdateWalk(wiring.Component):
     settled, skip
         All groups before it are done, so it may be skipped, and its gradients stand; pulse: it is.
 
-    Throughput: an entry in a clock; with slow memory in two. Cost: 4 * address bits, and about 8
-    cells for each bit of a window's row and of its column.
+    Throughput: an entry in a clock. Cost: 4 * address bits, about 8 cells for each bit of a
+    window's row and of its column, and with slow memory a register for an entry.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
@@ -130,16 +130,14 @@ class UpdateWalk(wiring.Component):
             blocks.layer.eq(self.layer),
             blocks.parity.eq(self.parity),
         ]
-        # An entry on its way and, once it has come, in the hand.
-        asked, leaves, last = Signal(), Signal(), Signal()
-        group_ends = Signal()
+        leaves, last, group_ends = Signal(), Signal(), Signal()
         m.d.comb += [
             blocks.next.eq(leaves & last),
             group_ends.eq(leaves & last & blocks.bias),
         ]
         running = self._groups(m, of, group_ends)
-        stands = self._entries(m, running, asked, leaves, last, group_ends)
-        self._send(m, of, blocks, stands, leaves, last)
+        stands, entry = self._entries(m, running & ~group_ends, leaves, last)
+        self._send(m, of, blocks, entry, stands, leaves, last)
         return m
 
     def _of_layer(self, m) -> SimpleNamespace:
@@ -179,6 +177,7 @@ class UpdateWalk(wiring.Component):
         m.d.comb += last_group.eq(self.group == of.last_group)
         entries = Signal.like(self.count, name="entries")
         self._entries_of_group = entries
+        count = registered(m, self.count, name="count") if slow else self.count
         counted = delayed(m, self.count_fetch, 1 + slow, name="counted")[-1]
         ends = Signal()
         m.d.comb += ends.eq(group_ends | self.skip)
@@ -194,12 +193,12 @@ class UpdateWalk(wiring.Component):
                 m.next = "COUNTED"
             with m.State("COUNTED"), m.If(counted):
                 m.d.sync += [
-                    entries.eq(self.count - 1),
-                    left.eq(self.count - 1),
+                    entries.eq(count - 1),
+                    left.eq(count - 1),
                     self.address.eq(first),
                 ]
                 m.next = "GROUP"
-                with m.If(~self.count.any()):
+                with m.If(~count.any()):
                     m.next = "EMPTY"
             with m.State("GROUP"):
                 m.d.comb += running.eq(1)
@@ -220,29 +219,36 @@ class UpdateWalk(wiring.Component):
                 ]
         return running
 
-    def _entries(self, m, running, asked, leaves, last, group_ends):
-        """From the first to the last, again for each block; says whether one stands."""
-        slow = self.folding.slow_memory
-        arriving = delayed(m, self.fetch, slow, name="arriving")[-1]
+    def _entries(self, m, running, leaves, last):
+        """From the first to the last, again for each block; whether one stands, and that one."""
         stands, final = Signal(), Signal()
-        m.d.comb += [
-            final.eq(~self._left.any()),
-            self.fetch.eq(running & ((~asked & ~stands) | (leaves & ~group_ends))),
-        ]
-        with m.If(leaves):
-            m.d.sync += stands.eq(0)
-        with m.If(arriving):
-            m.d.sync += stands.eq(1)
-        m.d.sync += asked.eq(self.fetch if slow else 0)
+        m.d.comb += final.eq(~self._left.any())
         with m.If(self.fetch):
             m.d.sync += [
-                last.eq(final),
                 self._left.eq(Mux(final, self._entries_of_group, self._left - 1)),
                 self.address.eq(Mux(final, self._first, self.address + 1)),
             ]
-        return stands
+        entry, free = self.entry, ~stands | leaves
+        if self.folding.slow_memory:
+            # One more stands behind the memory; another group's must not.
+            asked, last_asked = Signal(), Signal()
+            entry = Signal.like(self.entry, name="standing")
+            # While running, whenever there is room: so it is empty only in the first clock.
+            m.d.comb += self.fetch.eq(running & (~asked | free))
+            m.d.sync += asked.eq(running)
+            with m.If(self.fetch):
+                m.d.sync += last_asked.eq(final)
+            with m.If(free):
+                m.d.sync += [stands.eq(asked & running), entry.eq(self.entry), last.eq(last_asked)]
+            return stands, entry
+        m.d.comb += self.fetch.eq(running & free)
+        with m.If(free):
+            m.d.sync += stands.eq(self.fetch)
+        with m.If(self.fetch):
+            m.d.sync += last.eq(final)
+        return stands, entry
 
-    def _send(self, m, of, blocks, stands, leaves, last) -> None:
+    def _send(self, m, of, blocks, entry, stands, leaves, last) -> None:
         """An entry and its block become addresses; a second word of flags follows the first."""
         out, valid = Signal(update_token(self.table, self.folding), name="out"), Signal()
         masks = Signal(2 * FLAGS)
@@ -253,7 +259,6 @@ class UpdateWalk(wiring.Component):
             leaves.eq(stands & free),
             self.o.valid.eq(valid),
         ]
-        entry = self.entry
         rows = _times(m, entry.row, of.row_step, name="rows")
         quarters = _times(m, entry.column, of.quarters, name="quarters")
         words = quarters >> QUARTER_BITS

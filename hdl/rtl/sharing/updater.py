@@ -10,7 +10,8 @@ from hdl.rtl.sharing.flag_reader import FlagReader
 from hdl.rtl.sharing.gradients import Gradients
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import flag_port, operands, page_read
-from hdl.rtl.sharing.step_bank import StepBank
+from hdl.rtl.sharing.step_bank import STEPS_LATENCY, StepBank
+from hdl.rtl.sharing.step_drain import StepDrain
 from hdl.rtl.sharing.tap_walk import WINDOW, TapWalk
 from hdl.rtl.sharing.update_walk import UpdateWalk
 from hdl.rtl.sharing.weight_step import WeightStep
@@ -20,6 +21,12 @@ PAGE_LATENCY = 3
 """Clocks from reading a page to its inputs; slow memory takes one more."""
 GRADIENTS_AT = 2
 """Clock behind a visit in which its gradients are asked for."""
+
+
+DRAINS = ("add", "close", "slot", "base", "bias")
+VISIT = (*DRAINS, *WINDOW)
+PLAN = ("bank", "fresh", "again", "read")
+"""What a visit hands on: to be planned, until its inputs come, and what was planned."""
 
 
 class Updater(wiring.Component):
@@ -34,8 +41,8 @@ class Updater(wiring.Component):
     2      and gradients
     3      `x` arrives; with slow memory this and all that follows a clock later
     6      the step is written; if that was the block's last one:
-    7      the first of its words is looked at; what becomes of it takes
-           :class:`~hdl.rtl.sharing.weight_step.WeightStep` 5 clocks to `read`
+    7      the first of its sums is read, if no visit reads; what becomes of it takes
+           :class:`~hdl.rtl.sharing.weight_step.WeightStep` 4 or 5 clocks to `read`
     =====  ==========================================================================
 
     Parameters
@@ -136,75 +143,72 @@ class Updater(wiring.Component):
             walk.settled.eq(gradients.ready & (self.group == walk.group)),
             taps.skip.eq(walk.skip),
         ]
-        bank = self._sum(m, walk, taps, gradients, weights)
-        m.submodules.bank = bank
-        self._write(m, taps, weights, bank)
+        self._sum(m, walk, taps, gradients, weights)
+        for name in WEIGHT_PORT:
+            own, port = getattr(self, name), getattr(weights, name)
+            m.d.comb += port.eq(own) if name == "read_data" else own.eq(port)
         self._groups(m, walk, weights)
         return m
 
-    def _sum(self, m, walk, taps, gradients, weights) -> StepBank:
+    def _sum(self, m, walk, taps, gradients, weights) -> None:
         """A visit on its way to the sums, until its inputs and gradients have come."""
-        bank = StepBank(
+        m.submodules.drain = drain = StepDrain(self.table, self.folding)
+        m.submodules.bank = bank = StepBank(
             pe=self.folding.pe,
             places=self.folding.places,
             gradient_bits=gradients.gradient_bits,
             step_bits=weights.step_bits,
             hard=self.folding.hard_update,
         )
+        visit, plan = _members(taps, VISIT), _members(drain, PLAN)
+        planned = [Signal(visit, name="visited"), Signal(plan, name="planned")]
+        for part, members, now in zip((taps, drain), (visit, plan), planned, strict=True):
+            m.d.comb += [now[name].eq(getattr(part, name)) for name in members.members]
         latency = PAGE_LATENCY + self.folding.slow_memory
-        visit = data.StructLayout(
-            {"add": 1, "close": 1, "final": 1}
-            | {name: getattr(taps, name).shape() for name in ("bank", "slot")}
-            | {name: getattr(taps, name).shape() for name in (*WINDOW, "of_bias")}
-        )
-        named = Signal(visit)
-        m.d.comb += [named[name].eq(getattr(taps, name)) for name in visit.members]
-        stages = delayed(m, named, latency, name="visit")
-        asking, arrived = stages[GRADIENTS_AT], stages[-1]
-        buffer, read_out = Signal(), Signal()
-        m.d.comb += read_out.eq((asking.close & asking.final) | walk.skip)
-        m.d.sync += buffer.eq(~self.start & (buffer ^ read_out))
+        visits = delayed(m, planned[0], latency, name="visit")
+        plans = delayed(m, planned[1], latency - 1, name="plan")
         m.d.comb += [
-            gradients.buffer.eq(buffer),
-            gradients.region.eq(asking.region),
-            gradients.fetch.eq(asking.add),
-            gradients.released.eq(read_out),
-            *(getattr(bank, name).eq(arrived[name]) for name in ("add", "close", "bank", "slot")),
+            *(getattr(drain, name).eq(visits[1][name]) for name in DRAINS),
+            drain.start.eq(self.start),
+            taps.full.eq(drain.full),
+            taps.pause.eq(drain.pause),
+        ]
+        self._ask(m, visits[GRADIENTS_AT], walk, gradients)
+        arrived, plan = visits[-1], plans[-1]
+        m.d.comb += [
+            *(getattr(bank, name).eq(arrived[name]) for name in ("add", "slot")),
+            *(getattr(bank, name).eq(plan[name]) for name in PLAN),
             bank.winners.eq(arrived.places),
             bank.x.eq(self.x),
         ]
         for lane, learns in enumerate(arrived.learns):
             d = gradients.gradients[lane]
             m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
+        words = delayed(m, drain.word, latency - 1 + STEPS_LATENCY, name="word")
         m.d.comb += [
-            self.probe.valid.eq(arrived.add & arrived.of_bias),
+            weights.layer.eq(self.layer),
+            weights.rate.eq(self.rate),
+            weights.word.eq(words[-1]),
+            weights.steps.eq(bank.steps),
+            self.probe.valid.eq(arrived.add & arrived.bias),
             self.probe.group.eq(arrived.group),
             self.probe.row.eq(arrived.window_row),
             self.probe.column.eq(arrived.window_column),
             self.probe.places.eq(arrived.places),
             self.probe.gradients.eq(bank.gradients),
         ]
-        return bank
 
-    def _write(self, m, taps, weights, bank) -> None:
-        """What stands in the other bank goes into the weights."""
+    def _ask(self, m, visit, walk, gradients) -> None:
+        """For its region's gradients; behind the last one, or a skip, for those of the group."""
+        buffer, read_out = Signal(), Signal()
+        m.d.comb += read_out.eq((visit.close & visit.bias) | walk.skip)
+        m.d.sync += buffer.eq(~self.start & (buffer ^ read_out))
         m.d.comb += [
-            weights.layer.eq(self.layer),
-            weights.rate.eq(self.rate),
-            weights.closed.eq(bank.closed),
-            weights.touched.eq(bank.touched),
-            weights.base.eq(taps.base),
-            weights.bias.eq(taps.bias),
-            taps.fetched.eq(weights.fetched),
-            weights.free.eq(bank.free),
-            bank.fetch.eq(weights.fetch),
-            bank.fetch_bank.eq(~taps.bank),
-            bank.fetch_slot.eq(weights.fetch_slot),
-            weights.steps.eq(bank.steps),
+            gradients.buffer.eq(buffer),
+            gradients.region.eq(visit.region),
+            gradients.fetch.eq(visit.add),
+            gradients.released.eq(read_out),
         ]
-        for name in WEIGHT_PORT:
-            own, port = getattr(self, name), getattr(weights, name)
-            m.d.comb += port.eq(own) if name == "read_data" else own.eq(port)
 
     def _groups(self, m, walk, weights) -> None:
         """Counts those that are through."""
@@ -219,6 +223,11 @@ class Updater(wiring.Component):
                 m.d.sync += [self.busy.eq(0), self.done.eq(1)]
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), self.group.eq(0)]
+
+
+def _members(part, names) -> data.StructLayout:
+    """Some of a component's, in a layout."""
+    return data.StructLayout({name: part.signature.members[name].shape for name in names})
 
 
 WEIGHT_PORT = (

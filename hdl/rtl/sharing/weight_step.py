@@ -4,35 +4,39 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.passes.sharing import FLAGS, EngineTable, SharedFolding
-from hdl.rtl.parts.delay import registered
+from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.rtl.parts.delay import delayed, registered
 from hdl.rtl.sharing.lookup import lookup
-from hdl.rtl.sharing.step_bank import SLOT_BITS
+from hdl.rtl.sharing.step_drain import drained_word
 
 FINE_BITS = 3
 """Of a shift, in the second of its two stages."""
+READ_AT = {1: 4, 2: 5}
+"""Clocks from a word's steps to its read, by the clocks from one word to the next."""
 
 
 class WeightStep(wiring.Component):
-    """``W' = saturate(W - ((step + half(r)) >> r))`` for each touched slot of a closed bank.
+    """``W' = saturate(W - ((step + half(r)) >> r))`` for each word whose steps arrive.
 
-    Clocks of a word, where nothing keeps it up:
+    Words arrive one a clock, or, where :attr:`~hdl.passes.sharing.SharedFolding.word_period` is 2,
+    at most one in two, and nothing ever waits. Clocks are counted from the steps' arrival:
 
-    =====  ==========================================================================
-    0      `fetch`: the lowest slot that is left, in a clock that is `free`
-    1      its `steps`, which are shifted by whole bytes
-    2      and by single bits
-    3      whether any lane moves
-    4      a word that does not is through; one behind it may be here in the next clock
-    5      `read` of one that does, with `hold`
-    6      the memory is asked
-    7      its word arrives; with slow memory a clock later, as late as it can be
-    8      subtracted and saturated; on a single port `hold`
-    9      `write`; a word behind may be at clock 4 by now
-    9      `done`, if it was the bias, a group's last word; 5, if that does not move
-    =====  ==========================================================================
+    =====  =======  ==================================================================
+    one    in two
+    =====  =======  ==================================================================
+    0      0        `word` and its `steps`, which are shifted by whole bytes
+    1      2        and by single bits
+    2      3        whether a lane moves
+    3      4        whether any does
+    4      5        `read`, with `hold`; what does not move goes along and is not written
+    5      6        the memory is asked
+    6      7        the word arrives; with slow memory, or on a single port, a clock later
+    7      7 or 8   subtracted and saturated; on a single port `hold`
+    8      8 or 9   `write`; `done`, if it was the bias, a group's last word
+    =====  =======  ==================================================================
 
-    Words are fetched one in two clocks, and one that moves stays at clock 4 for five.
+    On a single port words arrive an even number of clocks apart: a word is read while no other is
+    written.
 
     Parameters
     ----------
@@ -43,14 +47,9 @@ class WeightStep(wiring.Component):
     -------
     layer, rate
         Row of the table and its rate shift, for as long as an update lasts.
-    closed, touched
-        Of :class:`~hdl.rtl.sharing.step_bank.StepBank`.
-    base, bias
-        Weight word of slot 0, and whether the block is the bias; until `fetched`.
-    fetched
-        The last slot is fetched in this clock.
-    free, fetch, fetch_slot, steps
-        To the bank.
+    word, steps
+        Of :class:`~hdl.rtl.sharing.step_drain.StepDrain`, and what
+        :class:`~hdl.rtl.sharing.step_bank.StepBank` read for it.
     hold, read, read_address, read_data
         Sweeps must not name a word; the weight is read, and arrives `2 + slow` clocks later.
     write, write_address, write_data
@@ -58,7 +57,8 @@ class WeightStep(wiring.Component):
     done
         Pulse: all words of a group are written.
 
-    Cost: a lane about 9 * step_bits + 2 * weight_bits cells.
+    Throughput: a word in `word_period` clocks. Cost: a lane about 10 * step_bits + 2 * weight_bits
+    cells, or 7 * step_bits if a word comes in two.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
@@ -74,14 +74,7 @@ class WeightStep(wiring.Component):
             {
                 "layer": In(range(len(formats))),
                 "rate": In(rates),
-                "closed": In(1),
-                "touched": In(FLAGS),
-                "base": In(address),
-                "bias": In(1),
-                "fetched": Out(1),
-                "free": In(1),
-                "fetch": Out(1),
-                "fetch_slot": Out(SLOT_BITS),
+                "word": In(drained_word(table)),
                 "steps": In(data.ArrayLayout(signed(self.step_bits), folding.pe)),
                 "hold": Out(1),
                 "read": Out(1),
@@ -96,60 +89,48 @@ class WeightStep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word = {"valid": 1, "bias": 1, "address": self.read_address.shape()}
+        period, single = self.folding.word_period, self.folding.single_port
+        late = self.folding.slow_memory or single
+        read_at = READ_AT[period]
+        changed_at = read_at + 2 + late
+        valid = delayed(m, self.word.valid, changed_at, name="valid")
         shifted = data.ArrayLayout(signed(self.step_bits + 1), self.folding.pe)
-        layout = data.StructLayout(word | {"steps": shifted})
-        arrived = Signal(data.StructLayout(word))
-        coarse, fine, moved = (Signal(layout, name=name) for name in ("coarse", "fine", "moved"))
-        some = Signal(self.folding.pe)
-        advance, slot_of_arrived = Signal(), Signal.like(self.fetch_slot)
-        self._fetch(m, arrived, coarse, advance, slot_of_arrived)
-
+        of_word = {name: self.word[name].shape() for name in ("bias", "address")}
+        stages = [
+            Signal(data.StructLayout(of_word | {"steps": shifted}), name=f"stage{n}")
+            for n in range((changed_at - 1) // period + 1)
+        ]
         plain, biased = self._shifts(m)
-        to_coarse = Mux(arrived.bias, biased, plain)[FINE_BITS:]
+        coarse, fine = stages[:2]
+        to_coarse = Mux(self.word.bias, biased, plain)[FINE_BITS:]
         to_fine = Mux(coarse.bias, biased, plain)[:FINE_BITS]
-        with m.If(advance | ~coarse.valid):
-            m.d.sync += [
-                coarse.valid.eq(arrived.valid),
-                coarse.bias.eq(arrived.bias),
-                coarse.address.eq(self.base + slot_of_arrived),
-            ]
-            for lane, step in enumerate(self.steps):
-                m.d.sync += coarse.steps[lane].eq(self._bytes_right(m, step, to_coarse, lane))
-        with m.If(advance):
-            m.d.sync += [fine.eq(coarse), moved.eq(fine)]
-            for lane in range(self.folding.pe):
-                left = fine.steps[lane]
-                m.d.sync += [
-                    fine.steps[lane].eq(coarse.steps[lane] >> to_fine),
-                    some[lane].eq(left.any() & ~left.all()),
-                ]
-        self._write(m, moved, some, advance)
-        return m
-
-    def _fetch(self, m, arrived, coarse, advance, slot_of_arrived) -> None:
-        """Slot by slot, when there is room for what comes: arrived now, or held up in coarse."""
-        left, lowest = Signal(FLAGS), Signal(FLAGS)
-        rest = left & (left - 1)
-        numbers = (Mux(lowest[n], n, 0) for n in range(FLAGS))
-        slot = 0
-        for number in numbers:
-            slot = slot | number
+        for number, stage in enumerate(stages):
+            before = stages[number - 1] if number else self.word
+            with m.If(valid[number * period]):
+                m.d.sync += [stage[name].eq(before[name]) for name in of_word]
+                for lane in range(self.folding.pe):
+                    if stage is coarse:
+                        step = self._bytes_right(m, self.steps[lane], to_coarse, lane)
+                    else:
+                        step = before.steps[lane] >> (to_fine if stage is fine else 0)
+                    m.d.sync += stage.steps[lane].eq(step)
+        some = Signal(self.folding.pe)
+        for lane, step in enumerate(fine.steps):
+            m.d.sync += some[lane].eq(step.any() & ~step.all())
+        m.d.sync += self.read.eq(valid[read_at - 1] & some.any())
+        moving = delayed(m, self.read, changed_at - read_at, name="moving")[-1]
+        last = stages[-1]
         m.d.comb += [
-            lowest.eq(left & ~rest),
-            self.fetch_slot.eq(slot),
-            self.fetch.eq(left.any() & self.free & ~arrived.valid & (advance | ~coarse.valid)),
-            self.fetched.eq(self.fetch & ~rest.any()),
+            self.read_address.eq(stages[(read_at - 1) // period].address),
+            self.hold.eq(self.read | (moving if single else 0)),
         ]
         m.d.sync += [
-            arrived.valid.eq(self.fetch),
-            arrived.bias.eq(self.bias),
-            slot_of_arrived.eq(self.fetch_slot),
+            self.write.eq(moving),
+            self.write_address.eq(last.address),
+            self.done.eq(valid[changed_at] & last.bias),
         ]
-        with m.If(self.fetch):
-            m.d.sync += left.eq(rest)
-        with m.If(self.closed):
-            m.d.sync += left.eq(self.touched)
+        self._change(m, last.steps)
+        return m
 
     def _shifts(self, m):
         """How far a weight's steps go to the right, and a bias's."""
@@ -174,35 +155,17 @@ class WeightStep(wiring.Component):
                 m.d.comb += result.eq(doubled[-1].replicate(self.step_bits + 1))
         return result
 
-    def _write(self, m, moved, some, advance) -> None:
-        """A word that moves is read, changed and written while it stands still."""
-        due, phases = Signal(), Signal(4)
-        reading, changing = phases[0], phases[-1]
-        m.d.comb += [
-            due.eq(moved.valid & some.any() & ~phases.any()),
-            advance.eq(~(due | phases[:3].any())),
-            self.read.eq(reading),
-            self.read_address.eq(moved.address),
-            self.hold.eq(reading | (changing if self.folding.single_port else 0)),
-        ]
-        m.d.sync += [
-            phases.eq(Cat(due, phases[:3])),
-            self.write.eq(changing),
-            self.write_address.eq(moved.address),
-        ]
+    def _change(self, m, steps) -> None:
+        """Writes what stands where the word has arrived."""
         widths = [row.format.weight_bits for row in self.table.rows]
         bits = max(self.weight_bits, self.step_bits + 1) + 1
         above = [(1 << bits) - (1 << width - 1) for width in widths]
         mask = lookup(m, self.layer, above, name="above")
+        waits = self.folding.single_port and not self.folding.slow_memory
         for lane, arriving in enumerate(self.read_data):
-            weight = arriving
-            if not self.folding.slow_memory:
-                weight = registered(m, arriving, name=f"weight{lane}")
-            changed = self._changed(m, weight, moved.steps[lane], mask, lane)
+            weight = registered(m, arriving, name=f"weight{lane}") if waits else arriving
+            changed = self._changed(m, weight, steps[lane], mask, lane)
             m.d.sync += self.write_data[lane].eq(changed)
-        through = Signal()
-        m.d.sync += through.eq(moved.valid & moved.bias & advance)
-        m.d.comb += self.done.eq(through)
 
     def _changed(self, m, weight, step, mask, lane: int):
         """``saturate(weight - round(step / 2))``; `mask` has the bits from a weight's sign on."""

@@ -5,7 +5,6 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import registered
 from hdl.rtl.ports import IN_BLOCKS, memory_depth
 from hdl.rtl.sharing.lookup import lookup
 
@@ -53,7 +52,7 @@ class Winners(wiring.Component):
     1      behind a group's last window its number of entries is written
     =====  ================================================================================
 
-    Reading: 0 address and enable, 1 the entry stands, with slow memory a clock later. An entry or a
+    Reading: 0 address and enable, 1 the entry stands, until the next one is read. An entry or a
     number read must not be written in that clock.
 
     Parameters
@@ -151,7 +150,4 @@ class Winners(wiring.Component):
         write, read = ram.write_port(), ram.read_port()
         m.d.comb += [write.addr.eq(written[0]), write.en.eq(written[1]), write.data.eq(written[2])]
         m.d.comb += [read.addr.eq(found[0]), read.en.eq(found[1])]
-        value = read.data
-        if self.folding.slow_memory:
-            value = registered(m, value, name=f"{name}_held")
-        m.d.comb += found[2].eq(value)
+        m.d.comb += found[2].eq(read.data)

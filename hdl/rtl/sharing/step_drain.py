@@ -1,0 +1,132 @@
+"""When the summed steps of a block of taps are read: in clocks that summing leaves."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.passes.sharing import FLAGS, EngineTable, SharedFolding
+from hdl.rtl.sharing.step_bank import SLOT_BITS, STEP_READ
+
+DRAINED = 2
+"""Clocks from a block's `close` to the first `word`: all it added is written before it is read."""
+
+
+def drained_word(table: EngineTable) -> data.StructLayout:
+    """A word whose steps are read: its address, and whether it is the bias, a group's last one."""
+    return data.StructLayout({"valid": 1, "bias": 1, "address": range(table.weight_words)})
+
+
+class StepDrain(wiring.Component):
+    """Plans, visit by visit, what :class:`~hdl.rtl.sharing.step_bank.StepBank` will do.
+
+    Steps are read to be added to, unless the visit is the first one of its slot, or follows upon
+    another one. In all other clocks a slot of a block that is complete is read, the lowest first.
+    What was planned comes to pass a fixed number of clocks later, so nothing has to wait for it.
+
+    =====  ==========================================================================
+    0      `add` and `slot`; with the last of a block, or instead of it, `close`
+    2      its first slot may be read: `word`
+    =====  ==========================================================================
+
+    Parameters
+    ----------
+    table, folding
+        The engine's.
+
+    Members
+    -------
+    start
+        Pulse: an update begins.
+    add, close, slot, base, bias
+        Of :class:`~hdl.rtl.sharing.tap_walk.TapWalk`, a clock later.
+    bank, fresh, again
+        Where the visited slot's steps stand; they are still 0; they are those of the visit before.
+    read, word
+        Steps to be read, and whether they are complete: the weight word that they change.
+    full
+        No block may be closed in this clock, as the one before has slots left.
+    pause
+        A block of one visit may not either; 1 of two clocks, if words come one in two.
+
+    Cost: about 3 cells for each bit of an address, and 50.
+    """
+
+    def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
+        self.period, self.word_layout = folding.word_period, drained_word(table)
+        address = self.word_layout["address"].shape
+        super().__init__(
+            {
+                "start": In(1),
+                "add": In(1),
+                "close": In(1),
+                "slot": In(SLOT_BITS),
+                "base": In(address),
+                "bias": In(1),
+                "bank": Out(1),
+                "fresh": Out(1),
+                "again": Out(1),
+                "read": Out(STEP_READ),
+                "word": Out(self.word_layout),
+                "full": Out(1),
+                "pause": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        touched, now, added, before = Signal(FLAGS), Signal(FLAGS), Signal(), Signal(SLOT_BITS)
+        m.d.comb += [
+            now.eq(touched | Mux(self.add, 1 << self.slot, 0)),
+            self.fresh.eq(~touched.bit_select(self.slot, 1)),
+            self.again.eq(~self.fresh & added & (self.slot == before)),
+        ]
+        m.d.sync += [
+            touched.eq(Mux(self.close, 0, now)),
+            added.eq(self.add),
+            before.eq(self.slot),
+            self.bank.eq(self.bank ^ self.close),
+        ]
+        closed = data.StructLayout(
+            {"slots": FLAGS, "bank": 1, "bias": 1, "base": self.base.shape()}
+        )
+        closing, left, closes = Signal(closed), Signal(closed), Signal()
+        rest, turn = Signal(FLAGS), Signal(init=1)
+        if self.period > 1:
+            m.d.sync += turn.eq(self.start | ~turn)
+            m.d.comb += self.pause.eq(turn)
+        m.d.comb += [
+            rest.eq(left.slots & (left.slots - 1)),
+            # A single slot is read beside the next block's first visit, which is fresh.
+            self.full.eq((rest if self.period == 1 else left.slots).any() | closes | self.close),
+        ]
+        m.d.sync += [
+            closes.eq(self.close),
+            closing.slots.eq(now),
+            closing.bank.eq(self.bank),
+            closing.bias.eq(self.bias),
+            closing.base.eq(self.base),
+        ]
+        self._read(m, left, rest, turn)
+        with m.If(self.word.valid):
+            m.d.sync += left.slots.eq(rest)
+        with m.If(closes):
+            m.d.sync += left.eq(closing)
+        return m
+
+    def _read(self, m, left, rest, turn) -> None:
+        """What the visit adds to, or else the lowest slot that is left."""
+        own, lowest = Signal(), left.slots & ~rest
+        slot = Cat(
+            lowest[1] | lowest[3] | lowest[5] | lowest[7],
+            lowest[2] | lowest[3] | lowest[6] | lowest[7],
+            lowest[4:].any(),
+        )
+        m.d.comb += [
+            own.eq(self.add & ~self.fresh & ~self.again),
+            self.word.valid.eq(left.slots.any() & turn & ~own),
+            self.word.bias.eq(left.bias),
+            self.word.address.eq(left.base + slot),
+            self.read.valid.eq(own | self.word.valid),
+            self.read.bank.eq(Mux(own, self.bank, left.bank)),
+            self.read.slot.eq(Mux(own, self.slot, slot)),
+        ]
