@@ -14,8 +14,6 @@ GRADIENTS_ASKED = 2
 """From a visit to reading its gradients."""
 INPUTS = 3
 """From a visit to its inputs; slow memory takes one more."""
-DRAINED = 2
-"""From a block's last visit to the first of its words, both as they are planned."""
 STEPS = 3
 """From a visit's inputs to its steps, and from a word to its steps."""
 READ_AT = {1: 4, 2: 5}

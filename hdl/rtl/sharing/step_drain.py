@@ -7,9 +7,6 @@ from amaranth.lib.wiring import In, Out
 from hdl.passes.sharing import FLAGS, EngineTable, SharedFolding
 from hdl.rtl.sharing.step_bank import SLOT_BITS, STEP_READ
 
-DRAINED = 2
-"""Clocks from a block's `close` to the first `word`: all it added is written before it is read."""
-
 
 def drained_word(table: EngineTable) -> data.StructLayout:
     """A word whose steps are read: its address, and whether it is the bias, a group's last one."""
@@ -25,7 +22,7 @@ class StepDrain(wiring.Component):
 
     =====  ==========================================================================
     0      `add` and `slot`; with the last of a block, or instead of it, `close`
-    2      its first slot may be read: `word`
+    2      its first slot may be read: `word`; by then what was added to it is written
     =====  ==========================================================================
 
     Parameters

@@ -21,12 +21,10 @@ PAGE_LATENCY = 3
 """Clocks from reading a page to its inputs; slow memory takes one more."""
 GRADIENTS_AT = 2
 """Clock behind a visit in which its gradients are asked for."""
-
-
 DRAINS = ("add", "close", "slot", "base", "bias")
 VISIT = (*DRAINS, *WINDOW)
 PLAN = ("bank", "fresh", "again", "read")
-"""What a visit hands on: to be planned, until its inputs come, and what was planned."""
+"""Of a visit: what is planned upon, what goes along with it, and the plan."""
 
 
 class Updater(wiring.Component):
