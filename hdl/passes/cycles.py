@@ -5,8 +5,9 @@ unless zeros are skipped), a source that always has the next activation and a si
 score at once. Clocks are counted from the one in which the first activation is taken.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from golden_model.spec.control import Activity
 from golden_model.spec.formats import FullyConnected
@@ -24,6 +25,8 @@ FILL = 3
 Visits = Sequence[Sequence[bool]]
 """Words that a sweep visits in each group, chunk by chunk: for each whether it is written back. A
 dense sweep knows one chunk only."""
+Accept = Callable[[int], int]
+"""From the clock in which an activation is offered to the one in which it is taken."""
 
 
 def name_to_sum(folding: Folding) -> int:
@@ -161,7 +164,7 @@ class LayerTimeline:
         self._read = 0  # clock from which the next sample's first unit may be scored
 
     def sample(
-        self, full: int, update: bool, learnt: bool, visits: Visits, next_free: int
+        self, full: int, update: bool, learnt: bool, visits: Visits, accept: Accept
     ) -> tuple[int, list[int]]:
         """One sample through the layer.
 
@@ -175,8 +178,8 @@ class LayerTimeline:
             This sample is to be learnt.
         visits
             The words that each group's sweep visits.
-        next_free
-            Clock from which the next layer takes this sample's activations.
+        accept
+            Says when the next layer takes an activation of this sample.
 
         Returns
         -------
@@ -193,7 +196,7 @@ class LayerTimeline:
             valid = last + name_to_sum(self.folding)
             if group == 0:
                 self._tag_free = valid + 1
-            self._collect(group, valid + 1, next_free, emissions)
+            self._collect(group, valid + 1, accept, emissions)
         scored = self._credit - 1 if self.readout else self._scored
         # Four stages to the first score, five where the label's is read before.
         pairwise = self.format.loss is Loss.PAIRWISE_HINGE
@@ -240,7 +243,7 @@ class LayerTimeline:
             latency = per_unit = 2
         return _Gradients(self._judged + latency, per_unit, 1 + self.folding.slow_memory)
 
-    def _collect(self, group: int, held: int, next_free: int, emissions: list[int]) -> None:
+    def _collect(self, group: int, held: int, accept: Accept, emissions: list[int]) -> None:
         """Sums of a group, in the collector from clock `held` on, leave one by one."""
         pe = self.folding.pe
         units = min(pe, self.format.units - group * pe)
@@ -249,7 +252,7 @@ class LayerTimeline:
             return
         for unit in range(units):
             taken = max(held, self._handed)
-            emitted = max(taken + 1, next_free)
+            emitted = accept(taken + 1)
             first = group == 0 and unit == 0
             scored = max(taken + 1, self._read if first else 0) + self._per_unit - 1
             self._handed = max(scored, emitted)
@@ -331,6 +334,7 @@ def network_timeline(
     formats: Sequence[FullyConnected],
     foldings: Sequence[Folding],
     samples: Iterable[Sequence[SampleVisits]],
+    accept: Accept = lambda clock: clock,
 ) -> tuple[list[list[int]], list[LayerTimeline]]:
     """Clocks in which each layer starts each sample, and the layers as they are afterwards.
 
@@ -340,6 +344,8 @@ def network_timeline(
         The layers and their foldings.
     samples
         For each sample, what there is to know of it in each layer.
+    accept
+        Says when what comes behind them takes an activation; clocks never go back.
 
     Returns
     -------
@@ -350,10 +356,10 @@ def network_timeline(
     for sample in samples:
         full, row = layers[0].page_free + formats[0].inputs - 1 + FILL, []
         for index, (layer, known) in enumerate(zip(layers, sample, strict=True)):
-            following = layers[index + 1].page_free if index + 1 < len(layers) else 0
-            start, emissions = layer.sample(
-                full, known.update, known.learnt, known.words, following
-            )
+            above = accept
+            if index + 1 < len(layers):
+                above = partial(max, layers[index + 1].page_free)
+            start, emissions = layer.sample(full, known.update, known.learnt, known.words, above)
             row.append(start)
             full = emissions[-1] + FILL if emissions else 0
         starts.append(row)

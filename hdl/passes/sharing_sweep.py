@@ -157,6 +157,14 @@ class SweepClocks:
         """The word that waits to be named, if there is one."""
         return self._named
 
+    @property
+    def looks(self) -> bool:
+        """Whether flags are read in the clock that comes next."""
+        block = self._looked_up[0]
+        if block is None or not self.folding.skip_zeros or (self._looked_up[-1] and self._held):
+            return False
+        return not (block and block[0].last)
+
     def clock(self, *, hold: bool, may_enter: bool, credit: bool) -> Word | None:
         """Go on by a clock; gives the word that is named in it."""
         word = self._named
