@@ -17,6 +17,7 @@ from sim.probes import probe_columns
 from sim.record import Record, TracedGolden
 from sim.updates import Change, entries_of, of_own_engine, of_shared_engine
 from tests.hdl.sharing_cases import Burst, Case
+from tests.hdl.sharing_clocks import ClockLog
 from tests.hdl.simulated_core import own_weights
 
 LIMIT = 50_000
@@ -35,11 +36,18 @@ class Run:
         Of each layer, as it is read in the end.
     collision
         Some memory was read where it was written.
+    log
+        What the shared engine did, clock by clock.
+    own_starts
+        For each sample the clocks in which layers with engines of their own began with it, counted
+        like those of the log.
     """
 
     record: Record
     activity: list[dict[Activity, int]]
     collision: bool
+    log: ClockLog
+    own_starts: list[list[int]]
 
 
 def golden_record(case: Case) -> Record:
@@ -79,7 +87,7 @@ class _Player:
 
     def __init__(self, watched: Watched, case: Case) -> None:
         self.core, self.case, self.chance = watched, case, random.Random("stalls")
-        self.clock = 0
+        self.clock, self.log = 0, ClockLog()
         self.seen: dict[str, list[int]] = defaultdict(list)
         """Clocks in which events happened, by ``layer0_taken``."""
         self.rows: dict[str, list[list[int]]] = defaultdict(list)
@@ -132,7 +140,15 @@ class _Player:
             counters=np.array([[counts[number] for number in Counter] for counts in counted]),
         )
         collision = bool(ctx.get(core.collision))
-        self.run = Run(record=record, activity=activity, collision=collision)
+        before = self.clock - len(self.log.events)
+        starts = [self.seen[f"{layer.name}_taken"] for layer, _ in schedule.own]
+        self.run = Run(
+            record=record,
+            activity=activity,
+            collision=collision,
+            log=self.log,
+            own_starts=[[clock - before for clock in row] for row in zip(*starts, strict=True)],
+        )
 
     async def _tick(self, ctx) -> None:
         """Look, then on to the next clock."""
@@ -143,6 +159,7 @@ class _Player:
             if ctx.get(valid):
                 self.seen[name].append(self.clock)
                 self.rows[name].append([ctx.get(column) for column in columns])
+        self.log.look(ctx, self.core)
         await ctx.tick()
         self.clock += 1
         assert self.clock < LIMIT, "stuck"

@@ -7,7 +7,7 @@ import pytest
 from hdl.passes.cycles import SampleVisits, network_timeline
 from hdl.passes.sharing_cycles import SharedCycles
 from tests.hdl.sharing_cases import Case, random_case
-from tests.hdl.sharing_clocks import ClockLog, work_of
+from tests.hdl.sharing_clocks import work_of
 from tests.hdl.sharing_core import run_case
 from tests.hdl.test_cycles import golden_run, visits
 
@@ -19,8 +19,9 @@ BEHIND_OWN = [13, 25, 37]
 @pytest.mark.parametrize("seed", range(CASES))
 def test_every_clock(seed):
     """With stalls of source and sink, whatever stands before the engine."""
-    case, log = random_case(seed), ClockLog()
-    run = run_case(case, log)
+    case = random_case(seed)
+    run = run_case(case)
+    log = run.log
     layers = len(case.schedule.sharing)
     seen, modelled = log.seen(layers), log.modelled(case.schedule, work_of(case))
     assert modelled.starts == seen.starts
@@ -38,9 +39,9 @@ def without_stalls(seed: int) -> Case:
 @pytest.mark.parametrize("seed", BACK_TO_BACK)
 def test_samples_back_to_back(seed):
     """What the flow asks: all clocks from the first input on."""
-    case, log = without_stalls(seed), ClockLog()
+    case = without_stalls(seed)
     assert not case.schedule.foldings
-    run_case(case, log)
+    log = run_case(case).log
     model = SharedCycles(*case.schedule.engine, work_of(case))
     model.run()
     seen = log.seen(len(case.schedule.sharing))
@@ -51,10 +52,11 @@ def test_samples_back_to_back(seed):
 @pytest.mark.parametrize("seed", BEHIND_OWN)
 def test_behind_engines_of_single_layers(seed):
     """Its inputs come when the layer below has them, and it takes them when it can."""
-    case, log = without_stalls(seed), ClockLog()
+    case = without_stalls(seed)
     schedule, (burst,) = case.schedule, case.bursts
     assert schedule.foldings
-    run = run_case(case, log)
+    run = run_case(case)
+    log = run.log
     _, pending, inputs = golden_run(schedule.formats, burst.samples, burst.labels)
     samples = []
     for number, label in enumerate(burst.labels):
@@ -70,4 +72,4 @@ def test_behind_engines_of_single_layers(seed):
     model.finish()
     seen = log.seen(len(schedule.sharing))
     assert model.starts == [[clock - log.accepted for clock in row] for row in seen.starts]
-    assert starts == [[clock - run.accepted for clock in row] for row in run.own_starts]
+    assert starts == [[clock - log.accepted for clock in row] for row in run.own_starts]
