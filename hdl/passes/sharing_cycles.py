@@ -20,6 +20,8 @@ FILL = 3
 """Clocks from the last input of a sample to `full`."""
 PAGES = 2
 """Samples that stand in the pages."""
+BUSY, WAITING, BLOCKED, READ, WRITTEN = range(len(Activity))
+"""Places of :class:`~golden_model.spec.control.Activity`, which would be a slow key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,8 @@ class SharedCycles:
         The clock that comes next.
     starts, judged
         For each layer the clocks in which it began with each sample, and had judged it.
-    activity
-        What the counters of clocks and words of each layer have come to.
+    counts
+        Of each layer, what happened so often, see `BUSY` and its like.
     """
 
     def __init__(
@@ -73,13 +75,18 @@ class SharedCycles:
         self.now = 0
         self.starts: list[list[int]] = [[] for _ in self.rows]
         self.judged: list[list[int]] = [[] for _ in self.rows]
-        self.activity = [dict.fromkeys(Activity, 0) for _ in self.rows]
+        self.counts = [[0] * len(Activity) for _ in self.rows]
         self._filler = _Filler(table.rows[0].format.input_size)
         self._sweep = SweepClocks(folding=folding)
         self._head = HeadCycles(table.rows, folding)
         self._updates = _Updates(self)
         self._state, self._layer, self._sample = "WAIT", 0, -1
         self._judging = [False] * len(self.rows)
+
+    @property
+    def activity(self) -> list[dict[Activity, int]]:
+        """What the counters of each layer have come to."""
+        return [dict(zip(Activity, counts, strict=True)) for counts in self.counts]
 
     @property
     def idle(self) -> bool:
@@ -124,8 +131,7 @@ class SharedCycles:
         if not self.folding.learns:
             released = head.judged == 0
         self._filler.move(self.now, takes, released)
-        kind = Activity.WAITING if waits else Activity.BLOCKED if blocked else Activity.BUSY
-        self.activity[layer][kind] += 1
+        self.counts[layer][WAITING if waits else BLOCKED if blocked else BUSY] += 1
         self.now += 1
         return takes
 
@@ -164,7 +170,7 @@ class SharedCycles:
         word = sweep.clock(hold=updates.hold, may_enter=may_enter, credit=self._head.credit)
         if word is None:
             return None, waiting is not None
-        self.activity[layer][Activity.WORDS_READ] += 1
+        self.counts[layer][READ] += 1
         if word.last:
             self._head.named(self.now, word)
             if word.end:
@@ -263,9 +269,9 @@ class _Updates:
             self._machine = None
             return self._leave()
         events = machine.step(page=page, flags=flags)
-        activity = self.engine.activity[self._layer]
-        activity[Activity.WORDS_READ] += events.read
-        activity[Activity.WORDS_WRITTEN] += events.write
+        counts = self.engine.counts[self._layer]
+        counts[READ] += events.read
+        counts[WRITTEN] += events.write
         return False
 
     def _leave(self) -> bool:
