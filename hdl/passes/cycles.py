@@ -383,12 +383,18 @@ def interval(
     share
         Of the words of a group, those that are visited by a layer that skips zeros.
     """
-    sample = []
-    for layer, folding in zip(formats, foldings, strict=True):
-        words = every_word(layer, folding, training)
-        if folding.skip_zeros:
-            visited = [True] * max(1, round(share * folding.words(layer)))
-            words = nonzero_words(visited, visited, update=training)
-        sample.append(SampleVisits(update=training, learnt=training, words=words))
+    pairs = zip(formats, foldings, strict=True)
+    sample = [steady_sample(layer, folding, training, share) for layer, folding in pairs]
     starts, _ = network_timeline(formats, foldings, [sample] * (6 + 2 * len(formats)))
     return starts[-1][-1] - starts[-2][-1]
+
+
+def steady_sample(
+    layer: FullyConnected, folding: Folding, training: bool, share: float = 1.0
+) -> SampleVisits:
+    """What :func:`interval` has each sample be in a layer."""
+    words = every_word(layer, folding, training)
+    if folding.skip_zeros:
+        visited = [True] * max(1, round(share * folding.words(layer)))
+        words = nonzero_words(visited, visited, update=training)
+    return SampleVisits(update=training, learnt=training, words=words)

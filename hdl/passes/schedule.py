@@ -1,6 +1,6 @@
 """Third pass: every event gets its clock."""
 
-from hdl.passes import sharing_estimate
+from hdl.passes import sharing_steady
 from hdl.passes.cycles import interval
 from hdl.passes.stages import EngineCycles, MappedNetwork, ScheduledNetwork
 
@@ -23,11 +23,15 @@ def schedule(mapped: MappedNetwork) -> ScheduledNetwork:
     if mapped.engine is not None:
         table, shared = mapped.engine
         infers, learns = (
-            sharing_estimate.interval(table, shared, training, expected=False)
-            for training in (False, shared.learns)
+            sharing_steady.interval(table, shared, training) for training in (False, shared.learns)
         )
         engines.append(EngineCycles(inference=infers, training=learns, words=table.weight_words))
-        inference, training = max(inference, infers), max(training, learns)
+        inference, training = infers, learns
+        if layers:
+            inference, training = (
+                sharing_steady.behind_own(mapped.own, table, shared, training)
+                for training in (False, mapped.learns)
+            )
     return ScheduledNetwork(
         formats=mapped.formats,
         foldings=mapped.foldings,

@@ -14,7 +14,7 @@ from golden_model.spec.control import Activity
 from hdl.passes.head_cycles import HeadCycles
 from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.passes.sharing_sweep import Inputs, SweepClocks, Word
-from hdl.passes.update_cycles import LAST_PHASE, READ_PHASE, Block, UpdateCycles
+from hdl.passes.update_cycles import Block, UpdateCycles
 
 FILL = 3
 """Clocks from the last input of a sample to `full`."""
@@ -119,18 +119,23 @@ class SharedCycles:
 
         Says whether the input was taken.
         """
-        head, layer, updates = self._head, self._layer, self._updates
+        head, filler, layer, released = self._head, self._filler, self._layer, False
         head.clock(self.now, ready=ready)
-        self._filler.clock(self.now)
-        takes = offered and self._filler.ready and not head.writes
-        waits, shares = self._begin(), self.folding.page_copies == 1
+        if filler.full and filler.full[0] == self.now:
+            filler.arrive()
+        takes = offered and filler.ready and not head.writes
+        waits = self._state != "SWEEP" and self._begin()
+        shares = self.folding.page_copies == 1
         looks = shares and self._sweep.looks
         word, blocked = self._name()
-        released = updates.clock(page=not shares or word is None, flags=not looks)
-        self._judge(word)
+        if self._updates.due:
+            released = self._updates.clock(page=not shares or word is None, flags=not looks)
+        if head.judged is not None or (word is not None and word.end):
+            self._judge(word)
         if not self.folding.learns:
             released = head.judged == 0
-        self._filler.move(self.now, takes, released)
+        if takes or released:
+            filler.move(self.now, takes, released)
         self.counts[layer][WAITING if waits else BLOCKED if blocked else BUSY] += 1
         self.now += 1
         return takes
@@ -198,13 +203,12 @@ class _Filler:
         self.standing = self.waiting = 0
         self.ready = True
         self._left = beats
-        self._full = deque[int]()  # clocks from which samples wait
+        self.full = deque[int]()  # clocks from which samples wait
 
-    def clock(self, now: int) -> None:
-        """What stands in this clock."""
-        if self._full and self._full[0] == now:
-            self._full.popleft()
-            self.waiting += 1
+    def arrive(self) -> None:
+        """A sample waits from this clock on."""
+        self.full.popleft()
+        self.waiting += 1
 
     def move(self, now: int, takes: bool, released: bool) -> None:
         """An input is taken, a sample is not needed any more, or neither."""
@@ -213,7 +217,7 @@ class _Filler:
         if not self._left:
             self._left = self.beats
             self.standing += 1
-            self._full.append(now + FILL)
+            self.full.append(now + FILL)
         self.ready = self.standing < PAGES
 
 
@@ -238,11 +242,12 @@ class _Updates:
     @property
     def hold(self) -> bool:
         """F may not name a word in this clock."""
-        machine = self._machine
-        if machine is None:
-            return False
-        held = (READ_PHASE, LAST_PHASE) if self.engine.folding.single_port else (READ_PHASE,)
-        return machine.phase in held
+        return self._machine is not None and self._machine.hold
+
+    @property
+    def due(self) -> bool:
+        """U is at work, or has something to look at."""
+        return self._machine is not None or self.behind[self._layer]
 
     def past(self, layer: int, group: int) -> bool:
         """U is at that layer, and through with that group, but not with all."""
@@ -255,8 +260,6 @@ class _Updates:
         """Go on by a clock; says whether the first layer's inputs are not needed any more."""
         machine = self._machine
         if machine is None:
-            if not self.behind[self._layer]:
-                return False
             if not self.pending[self._layer]:
                 return self._leave()
             engine = self.engine
