@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import click
 from rich.console import Console
 
-from bench import area, cycles, epoch, golden, multipliers, results, seeds, tables, traffic
-from bench.cases import DIGITS, MNIST, WIDE, Pairs, find
+from bench import area, cycles, epoch, golden, multipliers, results, seeds, sharing, tables, traffic
+from bench.cases import DIGITS, MNIST, SHARING, WIDE, Pairs, find
 from bench.figures import Figure, Found
 from bench.say import Meanwhile
 from bench.table import TITLES, as_markdown, as_rich
@@ -49,6 +49,7 @@ PARTS = {
     "traffic": Part(traffic.run, on_boards(MNIST + WIDE + DIGITS)),
     "multipliers": Part(multipliers.run, on_boards(MNIST + WIDE + DIGITS)),
     "golden": Part(golden.run, on_boards(MNIST[1:] + WIDE)),
+    "sharing": Part(sharing.run, on_boards(SHARING)),
     "area": Part(area.run, on_boards(MNIST[:1])),
     "seeds": Part(seeds.run, on_boards(MNIST + DIGITS)),
     "tables": Part(tables.run, tables.find),

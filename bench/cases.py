@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from boards.board import Board
 from boards.registry import BOARDS
@@ -58,15 +59,18 @@ def wide() -> Network:
     return replace(load_network("mnist"), name="mnist-128", layers=(Dense(units=128),))
 
 
+CONVOLUTIONS = ("mnist-conv", "fashion-conv", "cifar10-conv")
 NETWORKS: dict[str, Callable[[], Network]] = {
     "mnist": lambda: load_network("mnist"),
     "mnist-128": wide,
     "digits": lambda: load_network("digits"),
+    **{name: partial(load_network, name) for name in CONVOLUTIONS},
 }
 Pairs = tuple[tuple[str, str], ...]
 """Names of boards and networks."""
 MNIST = (("icebreaker", "mnist"), ("ulx3s-85f", "mnist"))
 WIDE = (("ulx3s-85f", "mnist-128"),)
+SHARING = tuple(("ulx3s-85f", name) for name in CONVOLUTIONS)
 DIGITS = (("hx8k-b-evn", "digits"), ("ulx3s-25f", "digits"), ("tang-nano-9k", "digits"))
 
 

@@ -16,6 +16,7 @@ TITLES = {
     "traffic": "Weights moved, counted by the RTL, against backpropagation",
     "multipliers": "What the multipliers do in a dense training sweep",
     "golden": "Golden model, PyTorch and chip",
+    "sharing": "Convolutions on an engine that layers share, by its cycle model",
     "area": "What learning costs in area",
     "tables": "Tables of measurements, learnt out of the box, beside other learners",
     "seeds": "Five placements of each board's usual network",

@@ -1,0 +1,143 @@
+"""Part ``sharing``: clocks of engines that layers share, by their cycle model, on real images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.cases import Case
+from bench.figures import Figure, Found, Skipped
+from bench.observe import dataset
+from bench.say import Say
+from golden_model.data.dataset import Dataset
+from golden_model.data.variation import Variation
+from golden_model.engine import GoldenEngine
+from golden_model.rates import Rates, write_rates
+from golden_model.spec.control import Register
+from golden_model.spec.errors import SpecError
+from golden_model.spec.learner import Samples
+from golden_model.training import shuffled, train
+from hdl.passes.errors import DoesNotFit
+from hdl.passes.sharing_cycles import READ, WRITTEN, SampleWork, SharedCycles
+from hdl.passes.sharing_steady import dense_work, interval
+from hdl.passes.stages import ScheduledNetwork
+from sim.sharing_work import sample_work
+
+SAMPLES, WARM = 40, 4
+"""Of each kind; those until the steady state, whose clocks do not count."""
+DENSE_RATIO, RATIO = 1.13, 1.15
+"""Goals: clocks of training by those of inference, without zeros and of real images."""
+CLOCKS = {"mnist-conv": 15_500, "fashion-conv": 17_500, "cifar10-conv": 50_000}
+"""Goals: per sample that is learnt, of real images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Clocks per sample, and weight words that the sweeps named for it."""
+
+    clocks: float
+    words: float
+
+
+def run(cases: list[Case], say: Say) -> Iterator[Found]:
+    """All cases, one after the other."""
+    for case in cases:
+        try:
+            yield from _case(case, say)
+        except (DoesNotFit, SpecError) as error:
+            yield Skipped(case=case.name, why=str(error))
+
+
+def _case(case: Case, say: Say) -> Iterator[Found]:
+    schedule = case.schedule()
+    if schedule.engine is None or schedule.own:
+        yield Skipped(case=case.name, why="its layers do not all share one engine")
+        return
+    say(f"{case.name}, dense")
+    table, folding = schedule.engine
+    dense = [[dense_work(row, folding, training) for row in table.rows] for training in (0, 1)]
+    infers, trains = (
+        Taken(interval(table, folding, bool(n)), taken(schedule, [dense[n]] * 2).words)
+        for n in (0, 1)
+    )
+    yield from _figures(case, "dense", infers, trains, DENSE_RATIO)
+    data = dataset(case.network, case.data)
+    say(f"{case.name}, an epoch of the golden model")
+    learner = golden_after_an_epoch(case, data)
+    say(f"{case.name}, {SAMPLES} images of the next")
+    trains = taken(schedule, work_of(schedule, learner, *second_epoch(case, data)))
+    unlabelled: list[int | None] = [None] * SAMPLES
+    infers = taken(schedule, work_of(schedule, learner, data.x_test[:SAMPLES], unlabelled))
+    yield from _figures(case, "images", infers, trains, RATIO)
+
+
+def _figures(
+    case: Case, kind: str, infers: Taken, trains: Taken, ratio: float
+) -> Iterator[Figure]:
+    for what, found, goal in (
+        ("inference", infers, None),
+        ("training", trains, CLOCKS.get(case.network.name) if kind == "images" else None),
+    ):
+        yield Figure(
+            case=case.name,
+            what=f"{what}, {kind}",
+            unit="clocks",
+            value=found.clocks,
+            limit=found.words,
+            goal=goal,
+            fewer_is_better=True,
+            note="the limit is a word a clock, and says how busy the multipliers are",
+        )
+    yield Figure(
+        case=case.name,
+        what=f"training by inference, {kind}",
+        unit="",
+        value=trains.clocks / infers.clocks,
+        goal=ratio,
+        fewer_is_better=True,
+    )
+
+
+def golden_after_an_epoch(case: Case, data: Dataset) -> GoldenEngine:
+    """Trained on all images once, as `golden_model.train` does it; then its traces tell winners."""
+    quick, exact = GoldenEngine(case.formats, compiled=True), GoldenEngine(case.formats)
+    for _ in train(quick, data, epochs=1):
+        pass
+    for layer in case.formats.layers:
+        exact.write_weights(layer.index, quick.read_weights(layer.index))
+    samples = len(data.x_train)
+    write_rates(exact, Rates.of(case.network.learning, 2 * samples, epoch=samples).at(samples))
+    return exact
+
+
+def second_epoch(case: Case, data: Dataset) -> tuple[Samples, list[int | None]]:
+    """Its first samples, varied like all of it, and their labels."""
+    samples = len(data.x_train)
+    order = shuffled(case.formats, samples, 1)[:SAMPLES]
+    variation, x = Variation.of_epoch(case.network, samples, 1), data.x_train[order]
+    if variation:
+        x = variation.applied(x, slice(0, SAMPLES))
+    return x, data.y_train[order].tolist()
+
+
+def work_of(
+    schedule: ScheduledNetwork, golden: GoldenEngine, x: Samples, labels: list[int | None]
+) -> list[SampleWork]:
+    """What samples mean for the engine, while they are sent."""
+    assert schedule.engine is not None
+    layers, work = range(len(schedule.formats.layers)), list[SampleWork]()
+    for sample, label in zip(x, labels, strict=True):
+        golden.send(sample, label)
+        rates = [golden.read_register(layer, Register.RATE_SHIFT) for layer in layers]
+        work.append(sample_work(*schedule.engine, sample, golden.traces(), rates))
+    return work
+
+
+def taken(schedule: ScheduledNetwork, work: list[SampleWork]) -> Taken:
+    """By these samples, one behind the other."""
+    assert schedule.engine is not None
+    model = SharedCycles(*schedule.engine, work)
+    model.run()
+    words = sum(counts[READ] - counts[WRITTEN] for counts in model.counts)
+    clocks = np.diff(model.starts[-1][WARM:]).mean() if len(work) > WARM + 1 else model.now
+    return Taken(float(clocks), words / len(work))
