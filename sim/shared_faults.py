@@ -125,15 +125,15 @@ SHARED_ENGINE = (
     Mutation(
         name="a tap that comes twice in a row is added once",
         module="sharing.step_bank",
-        old="Mux(sums.again, last, Mux(fresh, 0, before[lane]))",
-        new="Mux(fresh, 0, before[lane])",
+        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))",
+        new="Mux(sums.fresh, 0, before[lane])",
         images=True,
     ),
     Mutation(
         name="steps of a block begin with those of the one before",
         module="sharing.step_bank",
-        old="touched.eq(Mux(parts.close, 0, now))",
-        new="touched.eq(now)",
+        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))",
+        new="Mux(sums.again, last, before[lane])",
         images=True,
     ),
     Mutation(
