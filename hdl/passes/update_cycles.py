@@ -16,7 +16,7 @@ INPUTS = 3
 """From a visit to its inputs; slow memory takes one more."""
 STEPS = 3
 """From a visit's inputs to its steps, and from a word to its steps."""
-READ_AT = {1: 4, 2: 5}
+READ_AT = {1: 4, 2: 3}
 """From a word's steps to `read`, by the clocks from one word to the next."""
 BUFFERS = 2
 """Groups of gradients that stand."""
@@ -137,6 +137,7 @@ class UpdateCycles:
         self.touched: set[int] = set()
         self.before: int | None = None
         self.closing: _Closed | None = None
+        self.behind = False
         self.left: _Closed | None = None
         # Words behind the plan: whether they move, and whether they are a group's last ones.
         self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.period]
@@ -177,9 +178,7 @@ class UpdateCycles:
             return False, True, False
         some = bool(item.slots)
         closing = item.last and len(item.slots) <= 1 and (self.open or some)
-        spare = 1 if self.period == 1 else 0
-        full = bool(self.left and len(self.left.slots) > spare)
-        full = full or self.closing is not None or bool(before and before.close)
+        full = self.behind or bool(before and before.close)
         stuck = closing and full and not self.flat
         paused = self.flat and self.period > 1 and self.turn
         add = some and self.gradients.standing > 0 and not stuck and not paused and page
@@ -195,6 +194,9 @@ class UpdateCycles:
         add, closed = bool(visit and visit.add), None
         slot = visit.slot if visit and add else None
         reads = add and slot in self.touched and slot != self.before
+        spare = 1 if self.period == 1 else 0
+        self.behind = bool(self.left and len(self.left.slots) > spare)
+        self.behind |= self.closing is not None or bool(visit and visit.close)
         word = (False, False)
         if self.left and self.left.slots and self.turn and not reads:
             block = self.left.block

@@ -91,11 +91,13 @@ class StepDrain(wiring.Component):
         if self.period > 1:
             m.d.sync += turn.eq(self.start | ~turn)
             m.d.comb += self.pause.eq(turn)
+        # A single slot is read beside the next block's first visit, which is fresh.
+        behind, many = Signal(), rest if self.period == 1 else left.slots
         m.d.comb += [
             rest.eq(left.slots & (left.slots - 1)),
-            # A single slot is read beside the next block's first visit, which is fresh.
-            self.full.eq((rest if self.period == 1 else left.slots).any() | closes | self.close),
+            self.full.eq(behind | self.close),
         ]
+        m.d.sync += behind.eq(many.any() | closes | self.close)
         m.d.sync += [
             closes.eq(self.close),
             closing.slots.eq(now),

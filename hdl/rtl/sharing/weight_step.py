@@ -10,8 +10,8 @@ from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.step_drain import drained_word
 
 FINE_BITS = 3
-"""Of a shift, in the second of its two stages."""
-READ_AT = {1: 4, 2: 5}
+"""Of a shift, in the second of its two steps."""
+READ_AT = {1: 4, 2: 3}
 """Clocks from a word's steps to its read, by the clocks from one word to the next."""
 
 
@@ -21,19 +21,19 @@ class WeightStep(wiring.Component):
     Words arrive one a clock, or, where :attr:`~hdl.passes.sharing.SharedFolding.word_period` is 2,
     at most one in two, and nothing ever waits. Clocks are counted from the steps' arrival:
 
-    =====  =======  ==================================================================
+    =====  ======  ===================================================================
     one    in two
-    =====  =======  ==================================================================
-    0      0        `word` and its `steps`, which are shifted by whole bytes
-    1      2        and by single bits
-    2      3        whether a lane moves
-    3      4        whether any does
-    4      5        `read`, with `hold`; what does not move goes along and is not written
-    5      6        the memory is asked
-    6      7        the word arrives; with slow memory, or on a single port, a clock later
-    7      7 or 8   subtracted and saturated; on a single port `hold`
-    8      8 or 9   `write`; `done`, if it was the bias, a group's last word
-    =====  =======  ==================================================================
+    =====  ======  ===================================================================
+    0      0       `word` and its `steps`, which are shifted by whole bytes
+    1      0       and by single bits
+    2      1       whether a lane moves
+    3      2       whether any does
+    4      3       `read`, with `hold`; what does not move goes along and is not written
+    5      4       the memory is asked
+    6      5       the word arrives; with slow memory, or on a single port, a clock later
+    7      5 or 6  subtracted and saturated; on a single port `hold`
+    8      6 or 7  `write`; `done`, if it was the bias, a group's last word
+    =====  ======  ===================================================================
 
     On a single port words arrive an even number of clocks apart: a word is read while no other is
     written.
@@ -58,7 +58,7 @@ class WeightStep(wiring.Component):
         Pulse: all words of a group are written.
 
     Throughput: a word in `word_period` clocks. Cost: a lane about 10 * step_bits + 2 * weight_bits
-    cells, or 7 * step_bits if a word comes in two.
+    cells; 6 * step_bits if a word comes in two.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
@@ -91,31 +91,18 @@ class WeightStep(wiring.Component):
         m = Module()
         period, single = self.folding.word_period, self.folding.single_port
         late = self.folding.slow_memory or single
-        read_at = READ_AT[period]
+        fine, read_at = 2 - period, READ_AT[period]
         changed_at = read_at + 2 + late
         valid = delayed(m, self.word.valid, changed_at, name="valid")
         shifted = data.ArrayLayout(signed(self.step_bits + 1), self.folding.pe)
-        of_word = {name: self.word[name].shape() for name in ("bias", "address")}
+        word = {"bias": 1, "address": self.word.address.shape(), "steps": shifted}
         stages = [
-            Signal(data.StructLayout(of_word | {"steps": shifted}), name=f"stage{n}")
+            Signal(data.StructLayout(word), name=f"stage{n}")
             for n in range((changed_at - 1) // period + 1)
         ]
-        plain, biased = self._shifts(m)
-        coarse, fine = stages[:2]
-        to_coarse = Mux(self.word.bias, biased, plain)[FINE_BITS:]
-        to_fine = Mux(coarse.bias, biased, plain)[:FINE_BITS]
-        for number, stage in enumerate(stages):
-            before = stages[number - 1] if number else self.word
-            with m.If(valid[number * period]):
-                m.d.sync += [stage[name].eq(before[name]) for name in of_word]
-                for lane in range(self.folding.pe):
-                    if stage is coarse:
-                        step = self._bytes_right(m, self.steps[lane], to_coarse, lane)
-                    else:
-                        step = before.steps[lane] >> (to_fine if stage is fine else 0)
-                    m.d.sync += stage.steps[lane].eq(step)
+        self._shift(m, stages, valid, fine)
         some = Signal(self.folding.pe)
-        for lane, step in enumerate(fine.steps):
+        for lane, step in enumerate(stages[fine].steps):
             m.d.sync += some[lane].eq(step.any() & ~step.all())
         m.d.sync += self.read.eq(valid[read_at - 1] & some.any())
         moving = delayed(m, self.read, changed_at - read_at, name="moving")[-1]
@@ -131,6 +118,22 @@ class WeightStep(wiring.Component):
         ]
         self._change(m, last.steps)
         return m
+
+    def _shift(self, m, stages, valid, fine: int) -> None:
+        """Words go from stage to stage; into the one numbered `fine` shifted by single bits."""
+        plain, biased = self._shifts(m)
+        for number, stage in enumerate(stages):
+            before = stages[number - 1] if number else self.word
+            amount = Mux(before.bias, biased, plain)
+            bytes_, bits = amount[FINE_BITS:], amount[:FINE_BITS] if number == fine else 0
+            with m.If(valid[number * self.folding.word_period]):
+                m.d.sync += [stage.bias.eq(before.bias), stage.address.eq(before.address)]
+                for lane in range(self.folding.pe):
+                    if number:
+                        step = before.steps[lane]
+                    else:
+                        step = self._bytes_right(m, self.steps[lane], bytes_, lane)
+                    m.d.sync += stage.steps[lane].eq(step >> bits)
 
     def _shifts(self, m):
         """How far a weight's steps go to the right, and a bias's."""
