@@ -55,10 +55,9 @@ def _case(case: Case, say: Say) -> Iterator[Found]:
         return
     say(f"{case.name}, dense")
     table, folding = schedule.engine
-    dense = [[dense_work(row, folding, training) for row in table.rows] for training in (0, 1)]
+    words = taken(schedule, [[dense_work(row, folding, False) for row in table.rows]]).words
     infers, trains = (
-        Taken(interval(table, folding, bool(n)), taken(schedule, [dense[n]] * 2).words)
-        for n in (0, 1)
+        Taken(interval(table, folding, training), words) for training in (False, True)
     )
     yield from _figures(case, "dense", infers, trains, DENSE_RATIO)
     data = dataset(case.network, case.data)
@@ -71,9 +70,7 @@ def _case(case: Case, say: Say) -> Iterator[Found]:
     yield from _figures(case, "images", infers, trains, RATIO)
 
 
-def _figures(
-    case: Case, kind: str, infers: Taken, trains: Taken, ratio: float
-) -> Iterator[Figure]:
+def _figures(case: Case, kind: str, infers: Taken, trains: Taken, ratio: float) -> Iterator[Figure]:
     for what, found, goal in (
         ("inference", infers, None),
         ("training", trains, CLOCKS.get(case.network.name) if kind == "images" else None),

@@ -16,7 +16,7 @@ from hdl.passes.update_work import update_groups
 LEAST, MOST = 3, 12
 """Samples that are looked at."""
 LONGEST = 150_000
-"""Clocks per sample, as estimated, up to which the cycle model is asked: a second or two of time."""
+"""Clocks per sample, as estimated, up to which the cycle model is asked, which takes a second."""
 
 
 @lru_cache

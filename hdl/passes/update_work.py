@@ -32,8 +32,8 @@ def update_groups(
     groups = []
     for first in range(0, row.groups * folding.pe, folding.pe):
         units = slice(first, first + folding.pe)
-        entries = _entries(row, learns[:, units].any(axis=1))
-        groups.append(_blocks(entries, looks, moves[:, units].any(axis=1)))
+        entries = _entries(row, np.any(learns[:, units], axis=1))
+        groups.append(_blocks(entries, looks, np.any(moves[:, units], axis=1)))
     return groups
 
 

@@ -1,13 +1,16 @@
-"""Random networks on shared engines: every bit equal to the golden model's."""
+"""Random networks on shared engines: every bit equal to the golden model's, every clock to the
+cycle model's."""
 
 from itertools import product
 
 import pytest
 
+from golden_model.spec.control import Activity
 from hdl.passes.sharing import Layout
 from sim.record import differences
-from tests.hdl.sharing_cases import random_case
-from tests.hdl.sharing_core import golden_record, run_case
+from tests.hdl.sharing_cases import Case, random_case
+from tests.hdl.sharing_clocks import work_of
+from tests.hdl.sharing_core import Run, golden_record, run_case
 
 CASES = 120
 INFERENCE_CASES = 12
@@ -33,21 +36,29 @@ def test_cases_reach_the_corners():
     assert any(row.groups > 1 and row.format.units % row.groups for row in rows)
 
 
-@pytest.mark.parametrize("seed", range(CASES))
-def test_core_equals_golden_model(seed):
-    """Class, scores, gradients, winners, weights and counters."""
-    case = random_case(seed)
-    run = run_case(case)
+def check(case: Case, run: Run) -> None:
+    """Against both models."""
     found = differences(case.schedule.formats, golden_record(case), run.record)
     assert not found, f"{len(found)} differences, the first: {found[0]}"
     assert not run.collision
+    shared = len(case.schedule.sharing)
+    seen = run.log.seen(shared)
+    assert seen == run.log.modelled(case.schedule, work_of(case))
+    for counters, clocks in zip(run.activity[-shared:], seen.activity, strict=True):
+        # Clocks without a sample are still counted when the counters are read.
+        counted = {kind: counters[kind] for kind in Activity if kind is not Activity.WAITING}
+        assert counted == {kind: clocks[kind] for kind in counted}
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_core_equals_golden_model_and_cycle_model(seed):
+    """Class, scores, gradients, winners, weights, counters, and what happens in which clock."""
+    case = random_case(seed)
+    check(case, run_case(case))
 
 
 @pytest.mark.parametrize("seed", range(INFERENCE_CASES))
 def test_core_that_only_infers(seed):
     """It answers like the golden model without labels, whatever it is told to learn."""
     case = random_case(seed, learns=False)
-    run = run_case(case)
-    found = differences(case.schedule.formats, golden_record(case), run.record)
-    assert not found, f"{len(found)} differences, the first: {found[0]}"
-    assert not run.collision
+    check(case, run_case(case))
