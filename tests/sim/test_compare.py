@@ -21,6 +21,19 @@ units = 3
 [readout]
 """
 
+IMAGES = """
+name = "images"
+inputs = [7, 6, 2]
+classes = 3
+learning = { margin = 200 }
+[[layers]]
+type = "conv"
+filters = 3
+kernel = 2
+regions = 2
+[readout]
+"""
+
 
 def record(fault=lambda engine, number: None):
     """A golden engine trained on 40 samples, with `fault` before each of them."""
@@ -130,6 +143,17 @@ def description(tmp_path):
 def test_command_finds_none(description, engine):
     arguments = ["--network", description, "--data", "random", "--samples", "40"]
     done = CliRunner().invoke(main, [*arguments, "--engine", engine, "--folding", "layer0=2x2"])
+    assert done.exit_code == 0, done.output
+    assert "\n0 differences\n" in done.output
+
+
+def test_command_finds_none_in_images(tmp_path):
+    """In Verilator; the other simulator is told of winners by the faults' sound network."""
+    path = tmp_path / "images.toml"
+    path.write_text(IMAGES, encoding="utf-8")
+    arguments = ["--network", str(path), "--data", "random", "--samples", "12"]
+    arguments += ["--engine", "verilator", "--board", "ulx3s-85f", "--folding", "shared=2"]
+    done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert "\n0 differences\n" in done.output
 
