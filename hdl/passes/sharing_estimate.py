@@ -78,9 +78,8 @@ def update_clocks(row: Row, folding: SharedFolding, expected: bool) -> int:
     if row.layout is not Layout.FLAT:
         entries *= _share(expected, 1 - (1 - LEARNS) ** (folding.pe**ALIKE))
     visited = visited_taps(row, folding, expected) + 1
-    accesses = WORD_CLOCKS if folding.single_port else 1
     # Taps of a block are added up while the words of the block before are changed.
-    clocks = max(entries * (visited + BLOCK_CLOCKS), accesses * visited)
+    clocks = max(entries * (visited + BLOCK_CLOCKS), folding.word_period * visited)
     if row.scored:
         # The next group's gradients are formed meanwhile.
         clocks = max(clocks, _classifier_clocks(row, folding))
