@@ -63,10 +63,12 @@ def _case(case: Case, say: Say) -> Iterator[Found]:
     data = dataset(case.network, case.data)
     say(f"{case.name}, an epoch of the golden model")
     learner = golden_after_an_epoch(case, data)
-    say(f"{case.name}, {SAMPLES} images of the next")
-    trains = taken(schedule, work_of(schedule, learner, *second_epoch(case, data)))
-    unlabelled: list[int | None] = [None] * SAMPLES
-    infers = taken(schedule, work_of(schedule, learner, data.x_test[:SAMPLES], unlabelled))
+    say(f"{case.name}, {SAMPLES} images of the next, answered and then learnt")
+    x, labels = second_epoch(case, data)
+    infers, trains = (
+        taken(schedule, work_of(schedule, learner, x, answers))
+        for answers in ([None] * len(x), labels)
+    )
     yield from _figures(case, "images", infers, trains, RATIO)
 
 

@@ -10,15 +10,16 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from bench import builds, cases, cycles, epoch, golden, observe, seeds
+from bench import builds, cases, cycles, epoch, golden, observe, seeds, sharing
 from bench.__main__ import main
 from bench.cases import Case
 from bench.figures import Figure, Skipped
 from bench.say import Meanwhile
 from boards.registry import find_board
 from golden_model.data.dataset import Dataset
+from golden_model.engine import GoldenEngine
 from golden_model.spec.control import Counter
-from golden_model.spec.network import Dense, Learning, Network, Readout
+from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from hdl.timing import Timing
 from sim.chip import SimulatedCore
 from sim.cxxrtl import QUICK
@@ -103,6 +104,26 @@ def test_samples_that_do_not_all_learn_are_noticed(quick, monkeypatch):
     monkeypatch.setattr(Quick, "read_register", one_less)
     with pytest.raises(AssertionError, match="not all samples learn"):
         observe.every_sample_learns(CASE.schedule(cases.DENSE))
+
+
+def test_a_shared_engine_is_measured_dense_and_on_images(data, monkeypatch):
+    """Zeros make a sample shorter, learning makes it longer; nothing is below its limit."""
+    layers = (Conv(filters=3, kernel=1),)
+    network = replace(NETWORK, inputs=6, image=(2, 3, 1), layers=layers)
+    case = Case(board=find_board("ulx3s-85f"), network=network)
+    monkeypatch.setattr(sharing, "dataset", lambda *_: data)
+    monkeypatch.setattr(
+        sharing, "golden_after_an_epoch", lambda case, data: GoldenEngine(case.formats)
+    )
+    figures = {figure.what: figure for figure in sharing.run([case], silent)}
+    clocks = {what: figure.value for what, figure in figures.items()}
+    assert clocks["training, dense"] == case.schedule().training
+    assert clocks["inference, dense"] == case.schedule().inference
+    assert clocks["inference, images"] <= clocks["inference, dense"]
+    assert clocks["training, images"] > clocks["inference, images"]
+    ratio = clocks["training, images"] / clocks["inference, images"]
+    assert clocks["training by inference, images"] == ratio
+    assert all(figure.share <= 1 for figure in figures.values() if figure.limit)
 
 
 def test_without_data_a_case_is_skipped(monkeypatch):
