@@ -21,8 +21,8 @@ class ClockLog:
 
     Members
     -------
-    offered, ready
-        An input was there, a score was taken.
+    offered, taken, ready
+        An input was there, and was taken; a score could be taken.
     events
         As the engine reports them, as one number.
     accepted
@@ -30,6 +30,7 @@ class ClockLog:
     """
 
     offered: list[bool] = field(default_factory=list)
+    taken: list[bool] = field(default_factory=list)
     ready: list[bool] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     accepted: int | None = None
@@ -43,6 +44,7 @@ class ClockLog:
         if self.accepted is None and ctx.get(core.i.valid & core.i.ready):
             self.accepted = len(self.events)
         self.offered.append(bool(ctx.get(engine.i.valid)))
+        self.taken.append(bool(ctx.get(engine.i.valid & engine.i.ready)))
         self.ready.append(bool(ctx.get(core.o.ready)))
         self.events.append(events)
 
@@ -54,6 +56,7 @@ class ClockLog:
         of = {kind: bits[:, :, number] for number, kind in enumerate(KINDS)}
         judged = of[Counter.UPDATES] | of[Counter.UNCHANGED]
         return Clocks(
+            taken=self.taken,
             starts=[np.flatnonzero(column).tolist() for column in of[Counter.SAMPLES].T],
             judged=[np.flatnonzero(column).tolist() for column in judged.T],
             activity=[{n: int(of[n][:, layer].sum()) for n in Activity} for layer in range(layers)],
@@ -62,15 +65,19 @@ class ClockLog:
     def modelled(self, schedule: ScheduledNetwork, samples: list[SampleWork]) -> "Clocks":
         """The same by the cycle model, told what was offered and taken."""
         model = SharedCycles(*schedule.engine, samples)
-        for offered, ready in zip(self.offered, self.ready, strict=True):
-            model.clock(offered=offered, ready=ready)
-        return Clocks(starts=model.starts, judged=model.judged, activity=model.activity)
+        clocks = zip(self.offered, self.ready, strict=True)
+        taken = [model.clock(offered=offered, ready=ready) for offered, ready in clocks]
+        return Clocks(
+            taken=taken, starts=model.starts, judged=model.judged, activity=model.activity
+        )
 
 
 @dataclass
 class Clocks:
-    """Of each layer: when it began with samples and had judged them, and its counters."""
+    """In which clocks an input was taken; of each layer in which it began with samples and had
+    judged them, and its counters."""
 
+    taken: list[bool]
     starts: list[list[int]]
     judged: list[list[int]]
     activity: list[dict[Activity, int]]

@@ -1,5 +1,6 @@
 """What the flow asks of the cycle model of a shared engine; see test_sharing for every clock."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -12,19 +13,22 @@ from hdl.passes.cycles import SampleVisits, network_timeline
 from hdl.passes.sharing import SharedFolding, table
 from hdl.passes.sharing_cycles import SharedCycles
 from hdl.passes.sharing_steady import dense_work, interval
-from tests.hdl.sharing_cases import Case, random_case
+from tests.hdl.sharing_cases import Burst, Case, random_case
 from tests.hdl.sharing_clocks import work_of
 from tests.hdl.sharing_core import run_case
-from tests.hdl.test_cycles import golden_run, visits
+from tests.hdl.test_cycles import golden_run, random_samples, visits
 
+SAMPLES = 5
 BACK_TO_BACK = [0, 1, 2, 3]
 BEHIND_OWN = [6, 14, 30, 38]
 
 
 def without_stalls(seed: int) -> Case:
-    """The first burst of a case."""
+    """More samples than the pages hold, one behind the other."""
     case = random_case(seed)
-    return replace(case, bursts=case.bursts[:1], source_stall=0, sink_stall=0)
+    samples, labels = random_samples(random.Random(seed), case.schedule.formats, SAMPLES)
+    burst = Burst(registers={}, samples=samples, labels=labels)
+    return replace(case, bursts=(burst,), source_stall=0, sink_stall=0)
 
 
 @pytest.mark.parametrize("seed", BACK_TO_BACK)
@@ -32,10 +36,11 @@ def test_samples_back_to_back(seed):
     """All clocks from the first input on."""
     case = without_stalls(seed)
     assert not case.schedule.foldings
-    log = run_case(case).log
-    model = SharedCycles(*case.schedule.engine, work_of(case))
+    log, work = run_case(case).log, work_of(case)
+    model = SharedCycles(*case.schedule.engine, work)
     model.run()
     seen = log.seen(len(case.schedule.sharing))
+    assert seen == log.modelled(case.schedule, work)
     assert model.starts == [[clock - log.accepted for clock in row] for row in seen.starts]
     assert model.judged == [[clock - log.accepted for clock in row] for row in seen.judged]
 
