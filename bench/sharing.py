@@ -65,9 +65,9 @@ def _case(case: Case, say: Say) -> Iterator[Found]:
     learner = golden_after_an_epoch(case, data)
     say(f"{case.name}, {SAMPLES} images of the next, answered and then learnt")
     x, labels = second_epoch(case, data)
+    unlabelled: list[int | None] = [None] * len(x)
     infers, trains = (
-        taken(schedule, work_of(schedule, learner, x, answers))
-        for answers in ([None] * len(x), labels)
+        taken(schedule, work_of(schedule, learner, x, given)) for given in (unlabelled, labels)
     )
     yield from _figures(case, "images", infers, trains, RATIO)
 
