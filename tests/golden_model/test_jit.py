@@ -58,8 +58,8 @@ def test_what_is_kept_follows_every_source(package: Path) -> None:
     assert before
     assert judged(package) == ("[-127, 127]", "")
     assert kept(package) == before
-    formats = package / "spec" / "formats.py"
-    formats.write_text(formats.read_text().replace("ERROR_MAX = 127", "ERROR_MAX = 5"))
+    layer = package / "spec" / "layer.py"
+    layer.write_text(layer.read_text().replace("ERROR_MAX = 127", "ERROR_MAX = 5"))
     error, _ = judged(package)
     assert error == "[-5, 5]"
     assert len(kept(package)) == len(before)
