@@ -30,7 +30,7 @@ from hdl.passes.cycles import (
 from hdl.passes.stages import Folding, ScheduledNetwork
 from tests.hdl.simulated_core import run_core
 
-CASES = 112
+CASES = 72
 INFERENCE_CASES = 12
 SAMPLES = 5
 

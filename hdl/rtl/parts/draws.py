@@ -1,5 +1,8 @@
 """Draws of a random stream, from the generator on the chip or from a ROM of the same bits."""
 
+from functools import reduce
+from operator import xor
+
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -29,17 +32,28 @@ def xorshift_constant(state: int) -> int:
 
 def leap(steps: int) -> list[int]:
     """Bits of a state `steps` steps on, each as a mask of the bits now whose parity it is."""
-    left, right, left_again = XORSHIFT
-    rows = [1 << bit for bit in range(STATE_BITS)]
-    for _ in range(steps):
-        rows = [row ^ (rows[n - left] if n >= left else 0) for n, row in enumerate(rows)]
-        rows = [
-            row ^ (rows[n + right] if n + right < STATE_BITS else 0) for n, row in enumerate(rows)
-        ]
-        rows = [
-            row ^ (rows[n - left_again] if n >= left_again else 0) for n, row in enumerate(rows)
-        ]
+    rows, power = [1 << bit for bit in range(STATE_BITS)], _step()
+    while steps:
+        if steps & 1:
+            rows = _after(power, rows)
+        power, steps = _after(power, power), steps >> 1
     return rows
+
+
+def _step() -> list[int]:
+    """One step, as :func:`leap` describes it."""
+    rows = [1 << bit for bit in range(STATE_BITS)]
+    left, right, left_again = XORSHIFT
+    for shift in (left, -right, left_again):
+        sources = ((n, n - shift) for n in range(STATE_BITS))
+        rows = [rows[n] ^ (rows[k] if 0 <= k < STATE_BITS else 0) for n, k in sources]
+    return rows
+
+
+def _after(second: list[int], first: list[int]) -> list[int]:
+    """What `second` makes of the bits that `first` gives."""
+    taken = ([row for bit, row in enumerate(first) if mask >> bit & 1] for mask in second)
+    return [reduce(xor, rows, 0) for rows in taken]
 
 
 ACCESS = wiring.Signature({"state": Out(STATE_BITS), "write": In(1), "value": In(STATE_BITS)})
