@@ -56,6 +56,11 @@ def _after(second: list[int], first: list[int]) -> list[int]:
     return [reduce(xor, rows, 0) for rows in taken]
 
 
+def parities(state, masks):
+    """A state by the masks of :func:`leap`, each bit as the parity of some bits of this one."""
+    return Cat((state & mask).xor() for mask in masks)
+
+
 ACCESS = wiring.Signature({"state": Out(STATE_BITS), "write": In(1), "value": In(STATE_BITS)})
 """The state that a stream has come to, and another one for it to go on from."""
 
@@ -106,9 +111,9 @@ class Generator(wiring.Component):
         if self.at_a_time == 1:
             later, shown = xorshift(state), state[-self.bits :]
         else:
-            later = self._parities(state, leap(self.at_a_time))
+            later = parities(state, leap(self.at_a_time))
             tops = (leap(number)[-self.bits :] for number in range(self.at_a_time))
-            shown = Cat(self._parities(state, top) for top in tops)
+            shown = Cat(parities(state, top) for top in tops)
         with m.If(self.next):
             m.d.sync += state.eq(Mux(self.restart, first, later))
         if self.accessible:
@@ -117,9 +122,6 @@ class Generator(wiring.Component):
                 m.d.sync += state.eq(self.access.value)
         m.d.comb += self.draw.eq(shown)
         return m
-
-    def _parities(self, state, masks):
-        return Cat((state & mask).xor() for mask in masks)
 
 
 class Rom(wiring.Component):

@@ -2,13 +2,14 @@
 
 from types import SimpleNamespace
 
-from amaranth import Cat, Module, Mux, Shape, Signal
+from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import FLAGS, EngineTable, Layout, Row, SharedFolding
 from hdl.rtl.sharing.flag_reader import flag_block
 from hdl.rtl.sharing.lookup import lookup
+from hdl.rtl.sharing.page_ports import inside
 from hdl.rtl.sharing.window_walk import WindowWalk
 
 ALL = (1 << FLAGS) - 1
@@ -60,15 +61,6 @@ def _columns(row: Row) -> int:
     if row.layout is Layout.PIXELS:
         return (row.window_columns + row.format.kernel // 2 + 1) * row.stride // FLAGS
     return row.flag_words
-
-
-def inside(outside, odd):
-    """Which of two rows or columns of banks to read.
-
-    The second row of places is in the bank of the other parity than the first, which is `odd`; it
-    may be `outside` the map.
-    """
-    return Cat(~(outside & odd), ~(outside & ~odd))
 
 
 class BlockWalk(wiring.Component):

@@ -5,7 +5,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, Row, SharedFolding
-from hdl.rtl.parts.draws import STATE_BITS, leap, xorshift, xorshift_constant
+from hdl.rtl.parts.draws import STATE_BITS, leap, parities, xorshift, xorshift_constant
 from hdl.rtl.ports import IN_BLOCKS, memory_depth
 from hdl.rtl.sharing.lookup import lookup
 
@@ -153,8 +153,8 @@ class DrawGenerator(ClassifierDraws):
             m.d.comb += advance.eq(self.next | started)
             tops = (leap(number)[-self.bits :] for number in range(self.at_a_time))
             with m.If(advance):
-                m.d.sync += self.draw.eq(Cat(_parities(state, top) for top in tops))
-            step = _parities(state, leap(self.at_a_time))
+                m.d.sync += self.draw.eq(Cat(parities(state, top) for top in tops))
+            step = parities(state, leap(self.at_a_time))
         m.d.comb += after.eq(step)
         self._walk(m, state, after, advance)
         with m.If(self.start):
@@ -201,12 +201,7 @@ class DrawGenerator(ClassifierDraws):
                 skipped = (layer.units - self.folding.pe) * self.classes
                 if row.scored and layer.regions > 1 and skipped > 0:
                     with m.Case(number):
-                        m.d.sync += state.eq(_parities(state, leap(self.at_a_time + skipped)))
-
-
-def _parities(state, masks):
-    """Each bit of another state, as the parity of some bits of this one."""
-    return Cat((state & mask).xor() for mask in masks)
+                        m.d.sync += state.eq(parities(state, leap(self.at_a_time + skipped)))
 
 
 def classifier_draws(table: EngineTable, folding: SharedFolding, *, bits: int) -> ClassifierDraws:

@@ -1,6 +1,6 @@
 """What is asked of the pages of inputs, and of their flags."""
 
-from amaranth import signed
+from amaranth import Cat, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,15 @@ def sides(folding: SharedFolding) -> int:
 def operands(folding: SharedFolding) -> data.ArrayLayout:
     """x of each place."""
     return data.ArrayLayout(signed(ACTIVATION_BITS + 1), folding.places)
+
+
+def inside(outside, odd):
+    """Which of two rows or columns of banks to read.
+
+    The second row of places is in the bank of the other parity than the first, which is `odd`; it
+    may be `outside` the map.
+    """
+    return Cat(~(outside & odd), ~(outside & ~odd))
 
 
 def page_read(table: EngineTable, folding: SharedFolding) -> data.StructLayout:

@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.passes.sharing import FLAGS, EngineTable, Layout, SharedFolding
 from hdl.rtl.parts.stage import Skid
-from hdl.rtl.sharing.block_walk import BlockWalk, inside, packed_row, sweep_token
+from hdl.rtl.sharing.block_walk import BlockWalk, packed_row, sweep_token
 from hdl.rtl.sharing.flag_reader import FlagReader
 from hdl.rtl.sharing.lookup import lookup
-from hdl.rtl.sharing.page_ports import flag_port, page_read
+from hdl.rtl.sharing.page_ports import flag_port, inside, page_read
 from hdl.rtl.sharing.window_walk import hangs
 
 NUMBER_BITS = (FLAGS - 1).bit_length()
@@ -118,9 +118,6 @@ class ForwardSweep(wiring.Component):
             walk.layer.eq(self.layer),
             walk.parity.eq(self.parity),
         ]
-        in_hand = data.StructLayout(
-            {"valid": 1, "visits": FLAGS, "token": self.token, "address": self.address.shape()}
-        )
         in_hand = data.StructLayout(
             {"valid": 1, "visits": FLAGS, "token": self.token, "address": self.address.shape()}
         )

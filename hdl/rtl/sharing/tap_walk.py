@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import FLAGS, EngineTable, Layout, SharedFolding
 from hdl.rtl.sharing.lookup import lookup
-from hdl.rtl.sharing.page_ports import page_read, sides
+from hdl.rtl.sharing.page_ports import inside, page_read, sides
 from hdl.rtl.sharing.step_bank import SLOT_BITS
 from hdl.rtl.sharing.update_blocks import last_taps
-from hdl.rtl.sharing.update_walk import inside, update_token
+from hdl.rtl.sharing.update_walk import update_token
 
 WINDOW = ("region", "places", "learns", "window_row", "window_column", "group")
 """What a visit tells of its window."""

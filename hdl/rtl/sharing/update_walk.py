@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from hdl.rtl.parts.delay import delayed, registered
 from hdl.rtl.ports import memory_depth
 from hdl.rtl.sharing.flag_reader import flag_block
 from hdl.rtl.sharing.lookup import lookup
-from hdl.rtl.sharing.page_ports import sides
+from hdl.rtl.sharing.page_ports import inside, sides
 from hdl.rtl.sharing.update_blocks import UpdateBlocks, block_members, chunks, last_mask
 from hdl.rtl.sharing.winners import count_shape, winner_layout
 
@@ -330,11 +330,6 @@ class UpdateWalk(wiring.Component):
             block.rows.eq(Mux(of.flat, 1, inside(out.row_edge, out.row_parity))),
             block.columns.eq(Mux(of.flat, 1, inside(edge, parity))),
         ]
-
-
-def inside(edge, parity):
-    """Which of two banks is looked at; at an edge not the one behind that of `parity`."""
-    return Cat(~(edge & parity), ~(edge & ~parity))
 
 
 def _times(m, a, b, *, name: str) -> Signal:
