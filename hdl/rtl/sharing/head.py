@@ -134,11 +134,8 @@ class Head(wiring.Component):
         return m
 
     def _is(self, m, name, value):
-        """Something that is true of the layer or not, by its row; one bit, also where it is 0."""
-        bit = Signal(name=f"is_{name}")
-        values = [int(value(row)) for row in self.table.rows]
-        m.d.comb += bit.eq(lookup(m, self.layer, values, name=name))
-        return bit
+        """Something that is true of the layer or not, by its row."""
+        return lookup(m, self.layer, [int(value(row)) for row in self.table.rows], name=name)
 
     def _activations(self, m, window):
         """Activation, place and whether it learns, of each filter; a readout's units always do."""
