@@ -1,16 +1,19 @@
 """Which networks are measured on which boards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bench.figures import Found, Skipped
 from boards.board import Board
 from boards.registry import BOARDS
 from golden_model.data.dataset import natural_data
+from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork, infer_formats
 from golden_model.spec.network import Dense, Network
 from golden_model.spec.toml import load_network
 from hdl.passes import pipeline
+from hdl.passes.errors import DoesNotFit
 from hdl.passes.options import Options
 from hdl.passes.stages import ScheduledNetwork
 
@@ -82,3 +85,12 @@ def find(pairs: Pairs, only: str = "") -> list[Case]:
         if board in BOARDS
     )
     return [case for case in cases if only in case.name]
+
+
+def measured(cases: list[Case], measure: Callable[[Case], Iterator[Found]]) -> Iterator[Found]:
+    """What `measure` finds of each case; one that is refused is left out, and says why."""
+    for case in cases:
+        try:
+            yield from measure(case)
+        except (DoesNotFit, SpecError) as error:
+            yield Skipped(case=case.name, why=str(error))

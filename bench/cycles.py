@@ -1,15 +1,14 @@
 """Part ``cycles``: clocks per sample beside what memory ports allow, and samples per second."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from bench import builds
-from bench.cases import DENSE, OPTIONS, Case
+from bench.cases import DENSE, OPTIONS, Case, measured
 from bench.figures import Figure, Found, Skipped
 from bench.limits import dense_limit
 from bench.observe import Observation, every_sample_learns, no_sample_learns, on_data
 from bench.say import Say
-from golden_model.spec.errors import SpecError
-from hdl.passes.errors import DoesNotFit
 from hdl.passes.stages import ScheduledNetwork
 
 SAMPLES = 500
@@ -21,11 +20,7 @@ CLOCKS = "clocks"
 
 def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
-    for case in cases:
-        try:
-            yield from _case(case, say)
-        except (DoesNotFit, SpecError) as error:
-            yield Skipped(case=case.name, why=str(error))
+    return measured(cases, partial(_case, say=say))
 
 
 def _case(case: Case, say: Say) -> Iterator[Found]:

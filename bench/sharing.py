@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bench.cases import Case
+from bench.cases import Case, measured
 from bench.figures import Figure, Found, Skipped
 from bench.observe import dataset
 from bench.say import Say
@@ -14,10 +15,8 @@ from golden_model.data.variation import Variation
 from golden_model.engine import GoldenEngine
 from golden_model.rates import Rates, write_rates
 from golden_model.spec.control import Register
-from golden_model.spec.errors import SpecError
 from golden_model.spec.learner import Samples
 from golden_model.training import shuffled, train
-from hdl.passes.errors import DoesNotFit
 from hdl.passes.sharing_cycles import READ, WRITTEN, SampleWork, SharedCycles
 from hdl.passes.sharing_steady import dense_work, interval
 from hdl.passes.stages import ScheduledNetwork
@@ -41,11 +40,7 @@ class Taken:
 
 def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
-    for case in cases:
-        try:
-            yield from _case(case, say)
-        except (DoesNotFit, SpecError) as error:
-            yield Skipped(case=case.name, why=str(error))
+    return measured(cases, partial(_case, say=say))
 
 
 def _case(case: Case, say: Say) -> Iterator[Found]:
