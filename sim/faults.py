@@ -133,8 +133,8 @@ OWN_ENGINES = (
     Mutation(
         name="generator leaps a draw too far",
         module="parts.draws",
-        old="self._parities(state, leap(self.at_a_time))",
-        new="self._parities(state, leap(self.at_a_time + 1))",
+        old="parities(state, leap(self.at_a_time))",
+        new="parities(state, leap(self.at_a_time + 1))",
     ),
     Mutation(
         name="margin reached counts as missed",
