@@ -8,7 +8,7 @@ from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 from boards.board import Board, Family
 from boards.clocks import Ecp5Pll
 from boards.parts import CELLS, LFE5U_25F, LFE5U_85F
-from boards.synthesis import DROP_COLLISION_LOGIC, HIDE_ELEMENTS
+from boards.synthesis import DROP_COLLISION_LOGIC, HIDE_ELEMENTS, KEEP_REPLICAS
 
 # nextpnr-ecp5 has a delay for every kind of cell that Loam's designs are made of, multipliers with
 # their register and block RAM among them. It has none for ALU54B, which they don't use.
@@ -21,20 +21,23 @@ ECP5 = Family(
         "DP16KD": ("DP16KD",),
         "MULT18X18D": ("MULT18X18D",),
     },
-    script_after_read=f"{DROP_COLLISION_LOGIC}\n{HIDE_ELEMENTS}",
+    script_after_read=f"{KEEP_REPLICAS}\n{DROP_COLLISION_LOGIC}\n{HIDE_ELEMENTS}",
 )
 
 
 class HeldProduct:
-    """What a platform adds: products with the register that is inside the multiplier block.
+    """What a platform adds: products with the registers that are inside the multiplier block.
 
-    Yosys leaves that register in logic cells, a long wire away from the block. Nothing simulates
+    Yosys leaves them in logic cells, a long wire away from the block. Nothing simulates
     the instance; `tests/boards/test_ecp5.py` checks it against a model of the primitive after
     Lattice's technical note FPGA-TN-02205.
     """
 
-    def get_held_product(self, m: Module, a: Value, b: Value) -> Signal:
-        """``a * b`` of two signed values of up to 18 bits, one clock later."""
+    def get_held_product(self, m: Module, a: Value, b: Value, hold_operands: bool) -> Signal:
+        """``a * b`` of two signed values of up to 18 bits, one clock later, or two."""
+        held = {"CLK": "NONE"}
+        if hold_operands:
+            held = {"CLK": "CLK0", "CE": "CE0", "RST": "RST0"}
         full = Signal(signed(36))
         operands = {"A": Signal(signed(18)), "B": Signal(signed(18))}
         m.d.comb += [operands["A"].eq(a), operands["B"].eq(b)]
@@ -47,8 +50,11 @@ class HeldProduct:
         ports |= {f"o_P{bit}": full[bit] for bit in range(36)}
         m.submodules += Instance(
             "MULT18X18D",
-            p_REG_INPUTA_CLK="NONE",
-            p_REG_INPUTB_CLK="NONE",
+            **{
+                f"p_REG_INPUT{letter}_{name}": value
+                for letter in "AB"
+                for name, value in held.items()
+            },
             p_REG_INPUTC_CLK="NONE",
             p_REG_PIPELINE_CLK="NONE",
             p_REG_OUTPUT_CLK="CLK0",

@@ -13,6 +13,10 @@ HIDE_ELEMENTS = "rename -hide w:*[*"
 ``sums[3]``, for a bit of ``sums``, and may then stop at an assertion: such names are made private.
 Seen with Yosys 0.70."""
 
+KEEP_REPLICAS = "proc\nsetattr -set keep 1 a:replica %ci1:+[Q] t:$*dff* %i"
+"""Registers with this attribute are copies of each other on purpose, each for a part of the loads:
+Yosys would merge them."""
+
 MIND_TIMING = "--placer-heap-timingweight 30"
 """For nextpnr's placer, whose own weight of 10 leaves more to luck: of one netlist of `mnist` for
 the iCEBreaker five seeds reached 31.4 to 36.7 MHz by icetime, with it 35.0 to 36.5, and with 80

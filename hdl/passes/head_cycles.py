@@ -7,7 +7,7 @@ from hdl.passes.sharing import PLACES, Row, SharedFolding
 from hdl.passes.sharing_sweep import Word
 
 NAME_TO_SUM = 5
-"""Clocks from naming a window's last word to its sums; slow memory takes one more."""
+"""Clocks from naming a window's last word to its sums; slow memory takes two more."""
 SUM_TO_WRITE = 7
 """From sums to the first activations that leave."""
 LAST_TO_SCORES = 1
@@ -83,7 +83,7 @@ class HeadCycles:
     def named(self, now: int, word: Word) -> None:
         """The last word of a window is named in this clock."""
         fold, row = self.folding, self.rows[self._layer]
-        sums = now + NAME_TO_SUM + fold.slow_memory
+        sums = now + NAME_TO_SUM + 2 * fold.slow_memory
         if self._layer < len(self.rows) - 1:
             for turn, inside in enumerate(self._inside[self._layer][word.window]):
                 first = sums + SUM_TO_WRITE + turn * fold.head_clocks

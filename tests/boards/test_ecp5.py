@@ -28,19 +28,32 @@ def bus(letter: str, bits: int) -> str:
 MODEL = f"""
 module MULT18X18D({", ".join(f"{kind} {port}" for port, kind in PORTS.items())});
   parameter REG_INPUTA_CLK = "CLK0", REG_INPUTB_CLK = "CLK0", REG_INPUTC_CLK = "CLK0";
+  parameter REG_INPUTA_CE = "CE3", REG_INPUTA_RST = "RST3";
+  parameter REG_INPUTB_CE = "CE3", REG_INPUTB_RST = "RST3";
   parameter REG_PIPELINE_CLK = "CLK0", REG_OUTPUT_CLK = "NONE", REG_OUTPUT_CE = "CE3";
   parameter REG_OUTPUT_RST = "RST3", RESETMODE = "ASYNC", GSR = "ENABLED", CLK0_DIV = "DISABLED";
   parameter SOURCEB_MODE = "C_SHIFT", MULT_BYPASS = "ENABLED", CAS_MATCH_REG = "TRUE";
   wire signed [17:0] a = {bus("A", BITS)}, b = {bus("B", BITS)};
+  reg signed [17:0] held_a, held_b;
   reg [35:0] p;
   assign {bus("P", 2 * BITS)} = p;
   generate
-    if (REG_INPUTA_CLK == "NONE" && REG_INPUTB_CLK == "NONE" && REG_PIPELINE_CLK == "NONE"
+    if (REG_PIPELINE_CLK == "NONE"
         && REG_OUTPUT_CLK == "CLK0" && REG_OUTPUT_CE == "CE0" && REG_OUTPUT_RST == "RST0"
         && MULT_BYPASS == "DISABLED" && RESETMODE == "SYNC")
-      always @(posedge CLK0)
-        if (RST0) p <= 0;
-        else if (CE0) p <= SIGNEDA & SIGNEDB & ~SOURCEA & ~SOURCEB ? a * b : 36'd0;
+      if (REG_INPUTA_CLK == "NONE" && REG_INPUTB_CLK == "NONE") begin
+        always @(posedge CLK0)
+          if (RST0) p <= 0;
+          else if (CE0) p <= SIGNEDA & SIGNEDB & ~SOURCEA & ~SOURCEB ? a * b : 36'd0;
+      end else if (REG_INPUTA_CLK == "CLK0" && REG_INPUTA_CE == "CE0" && REG_INPUTA_RST == "RST0"
+          && REG_INPUTB_CLK == "CLK0" && REG_INPUTB_CE == "CE0" && REG_INPUTB_RST == "RST0")
+        always @(posedge CLK0)
+          if (RST0) {{held_a, held_b, p}} <= 0;
+          else if (CE0) begin
+            held_a <= a;
+            held_b <= b;
+            p <= SIGNEDA & SIGNEDB & ~SOURCEA & ~SOURCEB ? held_a * held_b : 36'd0;
+          end
   endgenerate
 endmodule
 """
@@ -49,8 +62,8 @@ endmodule
 class Product(wiring.Component):
     """One product of a lane."""
 
-    def __init__(self, bits: tuple[int, int], platform: object) -> None:
-        self.wanted = platform
+    def __init__(self, bits: tuple[int, int], platform: object, hold_operands: bool) -> None:
+        self.wanted, self.hold_operands = platform, hold_operands
         shape = {"a": In(signed(bits[0])), "b": In(signed(bits[1]))}
         super().__init__(shape | {"o": Out(signed(sum(bits)))})
 
@@ -58,16 +71,19 @@ class Product(wiring.Component):
         m = Module()
         a, b = Signal.like(self.a), Signal.like(self.b)
         m.d.comb += [a.eq(self.a), b.eq(self.b)]
-        o = held_product(m, a, b, hard=True, platform=self.wanted, name="product")
+        held = self.hold_operands
+        o = held_product(
+            m, a, b, hard=True, platform=self.wanted, name="product", hold_operands=held
+        )
         m.d.comb += self.o.eq(o)
         return m
 
 
-def prove(bits: tuple[int, int], model: str) -> bool:
+def prove(bits: tuple[int, int], model: str, *, hold_operands: bool = False) -> bool:
     """Whether Yosys proves that the primitive's product is the portable one in every clock."""
     boards = {"gold": None, "gate": find_board("ulx3s-85f").platform()}
     texts = [
-        rtlil.convert(Product(bits, platform), name=name, emit_src=False)
+        rtlil.convert(Product(bits, platform, hold_operands), name=name, emit_src=False)
         for name, platform in boards.items()
     ]
     designs = "\n".join(f"read_rtlil <<rtlil\n{text}\nrtlil" for text in texts)
@@ -81,7 +97,7 @@ hierarchy -check
 proc; flatten; opt_clean; async2sync
 miter -equiv -flatten -make_outputs gold gate miter
 hierarchy -top miter; opt -full
-sat -verify -tempinduct -set-at 1 in_rst 1 -prove trigger 0 -seq 2 miter
+sat -verify -tempinduct -set-at 1 in_rst 1 -prove trigger 0 -seq {2 + hold_operands} miter
 """
     return proves(commands)
 
@@ -91,5 +107,13 @@ def test_the_instance_is_a_product_one_clock_later(bits: tuple[int, int]) -> Non
     assert prove(bits, MODEL)
 
 
-def test_the_proof_can_fail() -> None:
-    assert not prove((4, 4), MODEL.replace("? a * b", "? a * b + 1"))
+def test_with_its_operands_held_it_comes_two_clocks_later() -> None:
+    assert prove((6, 5), MODEL, hold_operands=True)
+
+
+@pytest.mark.parametrize(
+    ("hold_operands", "right", "wrong"),
+    [(False, "? a * b", "? a * b + 1"), (True, "held_b <= b", "held_b <= a")],
+)
+def test_the_proof_can_fail(hold_operands: bool, right: str, wrong: str) -> None:
+    assert not prove((4, 4), MODEL.replace(right, wrong), hold_operands=hold_operands)

@@ -18,7 +18,7 @@ STEP = data.StructLayout(
 )
 """A layer starts, or a window is named; `gap` clocks more than need be after the one before."""
 TAG = ("start", "layer", "parity", "label", "learn")
-HIDDEN = (*TAG, "sums", "sums_valid", "group_named", "credit_group", "margins")
+HIDDEN = (*TAG, "sums", "sums_next", "group_named", "credit_group", "margins")
 
 
 class Player(wiring.Component):
@@ -102,14 +102,14 @@ class Player(wiring.Component):
             init=self.windows,
         )
         read, count = windows.read_port(), Signal(range(len(self.windows) + 1))
-        later = delayed(m, named, NAME_TO_SUM + folding.slow_memory, name="named")
+        later = delayed(m, named, NAME_TO_SUM + 2 * folding.slow_memory, name="named")
         with m.If(later[-2]):
             m.d.sync += count.eq(count + 1)
         m.d.comb += [
             read.addr.eq(count),
             read.en.eq(later[-2]),
             head.sums.eq(read.data),
-            head.sums_valid.eq(later[-1]),
+            head.sums_next.eq(later[-2]),
             self.sums_valid.eq(later[-1]),
         ]
         return m

@@ -2,6 +2,9 @@
 
 from amaranth import Module, Signal
 
+REPLICA = "replica"
+"""Attribute of the copies of a register."""
+
 
 def delayed(m: Module, value, clocks: int, *, name: str) -> list:
     """`value`, `value` one clock later, and so on up to `clocks`."""
@@ -10,6 +13,14 @@ def delayed(m: Module, value, clocks: int, *, name: str) -> list:
         stages.append(Signal.like(value, name=f"{name}_{clock}"))
         m.d.sync += stages[-1].eq(stages[-2])
     return stages
+
+
+def replicated(m: Module, value, copies: int, *, name: str) -> list[Signal]:
+    """`value` one clock later, in `copies` registers, since a single one reaches only so many loads
+    in time. Boards with such wide designs keep tools from merging them, see `REPLICA`."""
+    made = [Signal.like(value, name=f"{name}{n}", attrs={REPLICA: 1}) for n in range(copies)]
+    m.d.sync += [copy.eq(value) for copy in made]
+    return made
 
 
 def registered(m: Module, value, *, name: str) -> Signal:

@@ -5,14 +5,21 @@ from amaranth import Module, Mux, Signal, signed
 from hdl.rtl.parts.delay import registered
 
 
-def held_product(m: Module, a, b, *, hard: bool, platform, name: str) -> Signal:
+def held_product(
+    m: Module, a, b, *, hard: bool, platform, name: str, hold_operands: bool = False
+) -> Signal:
     """Product of two signed values, one clock later; without a reset.
 
-    A platform whose tools do not draw the register into the multiplier block by themselves has
-    ``get_held_product(m, a, b)``, which instantiates that block; simulators never see it.
+    With `hold_operands` they pass through registers of their own, and it comes two clocks later.
+
+    A platform whose tools do not draw the registers into the multiplier block by themselves has
+    ``get_held_product(m, a, b, hold_operands)``, which instantiates that block; simulators never
+    see it.
     """
     if hard and hasattr(platform, "get_held_product"):
-        return platform.get_held_product(m, a, b)
+        return platform.get_held_product(m, a, b, hold_operands)
+    if hold_operands:
+        a, b = registered(m, a, name=f"{name}_a"), registered(m, b, name=f"{name}_b")
     value = Signal(signed(len(a) + len(b)), name=name)
     m.d.comb += value.eq(product(a, b, hard=hard))
     return registered(m, value, name=f"{name}_held")

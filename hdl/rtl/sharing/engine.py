@@ -138,7 +138,7 @@ class SharedEngine(wiring.Component):
             lanes.last.eq(sweep.last),
             lanes.x.eq(pages.f_x),
             head.sums.eq(lanes.sums),
-            head.sums_valid.eq(lanes.sums_valid),
+            head.sums_next.eq(lanes.sums_next),
             head.group_named.eq(sweep.group_named),
             sweep.credit_group.eq(head.credit_group),
             pages.write_valid.eq(head.write_valid),

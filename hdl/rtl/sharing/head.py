@@ -9,9 +9,8 @@ from hdl.rtl.parts.delay import delayed
 from hdl.rtl.ports import memory_depth, tag_layout
 from hdl.rtl.sharing.draws import classifier_draws
 from hdl.rtl.sharing.head_walk import HeadWalk
-from hdl.rtl.sharing.held_sums import HeldSums
+from hdl.rtl.sharing.held_sums import HeldSums, sums_layout
 from hdl.rtl.sharing.judge import Judge, Judged
-from hdl.rtl.sharing.lanes import sum_bits
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import head_write
 from hdl.rtl.sharing.region_scores import region_scores
@@ -23,10 +22,10 @@ from hdl.rtl.sharing.winners import Winners, count_shape, winner_layout
 class Head(wiring.Component):
     """Activations, scores and errors of all layers, and who won in each window.
 
-    From `sums_valid`, for the filters of a window, as many a clock as there are heads:
+    From the clock in which sums stand, as many filters of a window a clock as there are heads:
 
     =========  ==========================================================================
-    0          `sums_valid`
+    0          sums stand; `sums_next` in the clock before
     1          the first filters are shown
     2          scores of a readout are written
     7          the first filters' activations leave at `write`, and are added to their region
@@ -48,7 +47,7 @@ class Head(wiring.Component):
     -------
     start, layer, parity, label, learn
         Pulse: windows of that layer will come, group by group; the others stay until `written`.
-    sums, sums_valid
+    sums, sums_next
         Of :class:`~hdl.rtl.sharing.lanes.Lanes`; windows no closer than `head_clocks`, without
         pooling four times that.
     group_named, credit_group
@@ -72,7 +71,6 @@ class Head(wiring.Component):
         self.table, self.folding = table, folding
         format, layers = Judged.of(table), range(len(table.rows))
         tag = tag_layout(table.rows[0].format)
-        places = data.ArrayLayout(signed(sum_bits(table)), folding.places)
         learning = {
             "margins": In(data.ArrayLayout(format.score_bits - 1, len(layers))),
             "errors": Out(data.ArrayLayout(signed(format.error_bits), format.classes)),
@@ -90,8 +88,8 @@ class Head(wiring.Component):
                 "parity": In(1),
                 "label": In(tag["label"].shape),
                 "learn": In(1),
-                "sums": In(data.ArrayLayout(places, folding.pe)),
-                "sums_valid": In(1),
+                "sums": In(sums_layout(table, folding)),
+                "sums_next": In(1),
                 "group_named": In(1),
                 "credit_group": Out(1),
                 "write_valid": Out(1),
@@ -113,7 +111,7 @@ class Head(wiring.Component):
         m.submodules.walk = walk = HeadWalk(*settings)
         m.d.comb += [
             held.sums.eq(self.sums),
-            held.sums_valid.eq(self.sums_valid),
+            held.sums_next.eq(self.sums_next),
             held.layer.eq(self.layer),
             window.i.eq(held.o),
             window.layer.eq(self.layer),

@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.layer import ACTIVATION_BITS
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import delayed, registered
+from hdl.rtl.parts.delay import delayed, registered, replicated
 from hdl.rtl.parts.multiplier import held_product
 
 NAME_TO_SUM = 5
-"""Clocks from naming a window's last word to its sums; slow memory takes one more."""
+"""Clocks from naming a window's last word to its sums; slow memory takes two more."""
 
 
 def weight_bits(table: EngineTable) -> int:
@@ -26,16 +26,18 @@ def sum_bits(table: EngineTable) -> int:
 class Lanes(wiring.Component):
     """``sum[o][p] += W[o] * x[p]`` for PE filters and the places of a block.
 
-    Clocks are counted from the one in which a word is named; with slow memory all from 2 on come a
-    clock later:
+    Clocks are counted from the one in which a word is named, and with slow memory:
 
-    =====  ==========================================================================
-    0      `issue`, `first`, `last`
-    2      `weights` arrive
-    3      `x` arrives, an operand register; the weights' one stands too
-    4      products stand
-    5      sums stand; `sums_valid` behind a window's last word
-    =====  ==========================================================================
+    =====  =====  ===================================================================
+    plain  slow
+    =====  =====  ===================================================================
+    0      0      `issue`, `first`, `last`
+    2      3      `weights` arrive
+    3      4      `x` arrives, a register; the weights' one stands too
+    -      5      both stand in registers of the multiplier's own, since it is far
+    4      6      products stand; `sums_next` behind a window's last word
+    5      7      sums stand
+    =====  =====  ===================================================================
 
     Parameters
     ----------
@@ -50,8 +52,8 @@ class Lanes(wiring.Component):
         The word, PE weights.
     x
         A byte for each place, in two's complement.
-    sums, sums_valid
-        By filter and place, for the one clock in which they are valid.
+    sums, sums_next
+        By filter and place; a window's stand for one clock, the one behind `sums_next`.
 
     Throughput: one word per clock. Cost: PE * PLACES multipliers and as many sums.
     """
@@ -68,21 +70,24 @@ class Lanes(wiring.Component):
                 "weights": In(data.ArrayLayout(signed(weight_bits(table)), pe)),
                 "x": In(data.ArrayLayout(signed(ACTIVATION_BITS + 1), places)),
                 "sums": Out(sums),
-                "sums_valid": Out(1),
+                "sums_next": Out(1),
             }
         )
 
     @property
     def latency(self) -> int:
         """Clocks from naming a window's last word to its sums."""
-        return NAME_TO_SUM + self.folding.slow_memory
+        return NAME_TO_SUM + 2 * self.folding.slow_memory
 
     def elaborate(self, platform):
         m = Module()
-        adding = delayed(m, self.issue, self.latency - 1, name="adding")[-1]
-        first = delayed(m, self.first, self.latency - 1, name="first")[-1]
-        ends = delayed(m, self.issue & self.last, self.latency, name="ends")[-1]
-        m.d.comb += self.sums_valid.eq(ends)
+        late = {
+            name: delayed(m, value, self.latency - 2, name=name)[-1]
+            for name, value in (("issue", self.issue), ("first", self.first), ("last", self.last))
+        }
+        m.d.sync += self.sums_next.eq(late["issue"] & late["last"])
+        adding = replicated(m, late["issue"], self.folding.pe, name="adding")
+        first = replicated(m, late["first"], self.folding.pe, name="first")
         for o, weight in enumerate(self.weights):
             operand = registered(m, weight, name=f"weight{o}")
             for p, x in enumerate(self.x):
@@ -93,9 +98,10 @@ class Lanes(wiring.Component):
                     hard=self.folding.hard_forward,
                     platform=platform,
                     name=f"term{o}_{p}",
+                    hold_operands=self.folding.slow_memory,
                 )
                 total = Signal.like(self.sums[o][p], name=f"sum{o}_{p}", reset_less=True)
-                with m.If(adding):
-                    m.d.sync += total.eq(Mux(first, 0, total) + term)
+                with m.If(adding[o]):
+                    m.d.sync += total.eq(Mux(first[o], 0, total) + term)
                 m.d.comb += self.sums[o][p].eq(total)
         return m

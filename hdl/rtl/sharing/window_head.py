@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.layer import ACTIVATION_BITS, ACTIVATION_MAX
 from hdl.passes.sharing import PLACES, EngineTable, Layout, SharedFolding
 from hdl.rtl.parts.delay import delayed
+from hdl.rtl.sharing.held_sums import dropped_bits, held_layout
 from hdl.rtl.sharing.lanes import sum_bits
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.winners import PLACE
@@ -46,7 +47,8 @@ class WindowHead(wiring.Component):
     layer
         Stable from 0 to 5.
     i
-        Sums of some filters, by filter and place.
+        Sums of some filters, by filter and place, as :class:`~hdl.rtl.sharing.held_sums.HeldSums`
+        holds them.
     turn
         Place of a layer without pooling, three clocks behind its sums; 0 for layers of one place.
     score
@@ -60,11 +62,11 @@ class WindowHead(wiring.Component):
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
         self.table, self.folding = table, folding
-        heads, sums = folding.heads, data.ArrayLayout(signed(sum_bits(table)), folding.places)
+        heads = folding.heads
         super().__init__(
             {
                 "layer": In(range(len(table.rows))),
-                "i": In(data.ArrayLayout(sums, heads)),
+                "i": In(held_layout(table, folding)),
                 "turn": In(range(PLACES)),
                 "score": Out(data.ArrayLayout(signed(score_bits(table)), heads)),
                 "h": Out(data.ArrayLayout(ACTIVATION_BITS, heads)),
@@ -114,12 +116,13 @@ class WindowHead(wiring.Component):
         used = used if any(used) else [True] * len(used)
         shifts = [row.format.activation_shift for row in self.table.rows]
         used_shifts = [s for s, use in zip(shifts, used, strict=True) if use]
+        dropped = dropped_bits(self.table)
         kept = max(sum_bits(self.table) - min(used_shifts), ACTIVATION_BITS + 1)
         shifted, carry = Signal(signed(kept), name=f"shifted{k}_{p}"), Signal(name=f"carry{k}_{p}")
 
         def take(shift):
-            below = value[shift - 1] if shift else 0
-            m.d.sync += [shifted.eq(value >> shift), carry.eq(below)]
+            below = value[shift - 1 - dropped] if shift else 0
+            m.d.sync += [shifted.eq(value >> (shift - dropped)), carry.eq(below)]
 
         take(used_shifts[-1])
         if len(set(used_shifts)) > 1:
