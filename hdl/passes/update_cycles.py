@@ -141,7 +141,8 @@ class UpdateCycles:
         self.left: _Closed | None = None
         # Words behind the plan: whether they move, and whether they are a group's last ones.
         self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.period]
-        self.changed_at = self.read_at + 2 + (self.slow or self.single_port)
+        # Where a word comes in every clock, it is subtracted in one and saturated in the next.
+        self.changed_at = self.read_at + 2 + (self.slow or self.single_port) + (self.period == 1)
         self.words: deque[tuple[bool, bool]] = deque([(False, False)] * (self.changed_at + 1))
         self.counted = False
 

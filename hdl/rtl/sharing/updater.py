@@ -186,6 +186,7 @@ class Updater(wiring.Component):
         m.d.comb += [
             weights.layer.eq(self.layer),
             weights.rate.eq(self.rate),
+            weights.bias_next.eq(words[-2].bias),
             weights.word.eq(words[-1]),
             weights.steps.eq(bank.steps),
             self.probe.valid.eq(arrived.add & arrived.bias),

@@ -5,12 +5,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import delayed, registered
+from hdl.rtl.parts.delay import delayed, registered, replicated
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.step_drain import drained_word
 
 FINE_BITS = 3
 """Of a shift, in the second of its two steps."""
+SHARE = 4
+"""Lanes that are told by one register how far to shift."""
 READ_AT = {1: 4, 2: 3}
 """Clocks from a word's steps to its read, by the clocks from one word to the next."""
 
@@ -31,8 +33,9 @@ class WeightStep(wiring.Component):
     4      3       `read`, with `hold`; what does not move goes along and is not written
     5      4       the memory is asked
     6      5       the word arrives; with slow memory, or on a single port, a clock later
-    7      5 or 6  subtracted and saturated; on a single port `hold`
-    8      6 or 7  `write`; `done`, if it was the bias, a group's last word
+    7      5 or 6  subtracted, and if in two, saturated; on a single port `hold`
+    8      -       saturated
+    9      6 or 7  `write`; `done`, if it was the bias, a group's last word
     =====  ======  ===================================================================
 
     On a single port words arrive an even number of clocks apart: a word is read while no other is
@@ -47,6 +50,8 @@ class WeightStep(wiring.Component):
     -------
     layer, rate
         Row of the table and its rate shift, for as long as an update lasts.
+    bias_next
+        If a word comes in the next clock, it is a bias.
     word, steps
         Of :class:`~hdl.rtl.sharing.step_drain.StepDrain`, and what
         :class:`~hdl.rtl.sharing.step_bank.StepBank` read for it.
@@ -74,6 +79,7 @@ class WeightStep(wiring.Component):
             {
                 "layer": In(range(len(formats))),
                 "rate": In(rates),
+                "bias_next": In(1),
                 "word": In(drained_word(table)),
                 "steps": In(data.ArrayLayout(signed(self.step_bits), folding.pe)),
                 "hold": Out(1),
@@ -97,7 +103,7 @@ class WeightStep(wiring.Component):
         shifted = data.ArrayLayout(signed(self.step_bits + 1), self.folding.pe)
         word = {"bias": 1, "address": self.word.address.shape(), "steps": shifted}
         stages = [
-            Signal(data.StructLayout(word), name=f"stage{n}")
+            Signal(data.StructLayout(word), name=f"stage{n}", reset_less=True)
             for n in range((changed_at - 1) // period + 1)
         ]
         self._shift(m, stages, valid, fine)
@@ -111,39 +117,53 @@ class WeightStep(wiring.Component):
             self.read_address.eq(stages[(read_at - 1) // period].address),
             self.hold.eq(self.read | (moving if single else 0)),
         ]
-        m.d.sync += [
-            self.write.eq(moving),
-            self.write_address.eq(last.address),
-            self.done.eq(valid[changed_at] & last.bias),
+        change = {"moves": 1, "address": last.address.shape(), "done": 1}
+        changing = Signal(data.StructLayout(change))
+        m.d.comb += [
+            changing.moves.eq(moving),
+            changing.address.eq(last.address),
+            changing.done.eq(valid[changed_at] & last.bias),
+        ]
+        changed = delayed(m, changing, 2 if period == 1 else 1, name="changing")[-1]
+        m.d.comb += [
+            self.write.eq(changed.moves),
+            self.write_address.eq(changed.address),
+            self.done.eq(changed.done),
         ]
         self._change(m, last.steps)
         return m
 
     def _shift(self, m, stages, valid, fine: int) -> None:
         """Words go from stage to stage; into the one numbered `fine` shifted by single bits."""
-        plain, biased = self._shifts(m)
+        pe, period = self.folding.pe, self.folding.word_period
+        # A clock ahead of the steps that they are for: by bytes, and by single bits.
+        by_bytes = self._shifts(m, self.bias_next, slice(FINE_BITS, None), "bytes")
+        ahead = self.word.bias if fine else self.bias_next
+        by_bits = self._shifts(m, ahead, slice(FINE_BITS), "bits")
         for number, stage in enumerate(stages):
             before = stages[number - 1] if number else self.word
-            amount = Mux(before.bias, biased, plain)
-            bytes_, bits = amount[FINE_BITS:], amount[:FINE_BITS] if number == fine else 0
-            with m.If(valid[number * self.folding.word_period]):
+            # With a word in every clock none has to stand.
+            with m.If(1 if period == 1 else valid[number * period]):
                 m.d.sync += [stage.bias.eq(before.bias), stage.address.eq(before.address)]
-                for lane in range(self.folding.pe):
-                    if number:
-                        step = before.steps[lane]
-                    else:
-                        step = self._bytes_right(m, self.steps[lane], bytes_, lane)
-                    m.d.sync += stage.steps[lane].eq(step >> bits)
+                for lane in range(pe):
+                    step = before.steps[lane] if number else self.steps[lane]
+                    if number == 0:
+                        step = self._bytes_right(m, step, by_bytes[lane // SHARE], lane)
+                    if number == fine:
+                        step = step >> by_bits[lane // SHARE]
+                    m.d.sync += stage.steps[lane].eq(step)
 
-    def _shifts(self, m):
-        """How far a weight's steps go to the right, and a bias's."""
-        extra = lookup(m, self.layer, self.bias_shifts, name="bias_shift")
+    def _shifts(self, m, bias, part: slice, name: str):
+        """A part of how far a weight's steps go to the right, or a bias's, one clock later; for
+        every few lanes."""
+        extra = lookup(m, self.layer, self.bias_shifts, name=f"bias_shift_{name}")
         largest = (1 << len(self.rate)) - 1 + max(self.bias_shifts)
-        biased = Signal(range(max(largest, 1 << FINE_BITS) + 1))
-        plain = Signal.like(biased)
+        biased = Signal(range(max(largest, 1 << FINE_BITS) + 1), name=f"biased_{name}")
+        plain = Signal.like(biased, name=f"plain_{name}")
         m.d.sync += biased.eq(self.rate + extra)
         m.d.comb += plain.eq(self.rate)
-        return plain, biased
+        amount = Mux(bias, biased[part], plain[part])
+        return replicated(m, amount, -(-self.folding.pe // SHARE), name=name)
 
     def _bytes_right(self, m, step, amount, lane: int):
         """``2 * step`` shifted right by 8 bits `amount` times; its lowest bit rounds."""
@@ -168,7 +188,7 @@ class WeightStep(wiring.Component):
         for lane, arriving in enumerate(self.read_data):
             weight = registered(m, arriving, name=f"weight{lane}") if waits else arriving
             changed = self._changed(m, weight, steps[lane], mask, lane)
-            m.d.sync += self.write_data[lane].eq(changed)
+            m.d.comb += self.write_data[lane].eq(registered(m, changed, name=f"written{lane}"))
 
     def _changed(self, m, weight, step, mask, lane: int):
         """``saturate(weight - round(step / 2))``; `mask` has the bits from a weight's sign on."""
@@ -176,6 +196,8 @@ class WeightStep(wiring.Component):
         changed = Signal(signed(bits), name=f"changed{lane}")
         # w - floor(step / 2) - lowest bit is w + ~floor + (1 - bit): one adder with a carry in.
         m.d.comb += changed.eq(weight + ~(step >> 1) + ~step[0])
+        if self.folding.word_period == 1:
+            changed = registered(m, changed, name=f"summed{lane}")
         sign = changed[-1]
         beyond = ((changed ^ sign.replicate(bits)) & mask).any()
         # The nearest that fits: all bits below the mask's the sign's opposite.
