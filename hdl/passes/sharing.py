@@ -74,6 +74,9 @@ class SharedFolding:
         Blocks of inputs that are all zero are left out.
     learns
         False for an engine that only infers.
+    taps
+        That an update visits at a time, 1 or 2, side by side in a word of a page: then with two
+        heads and copies of pages, and of layers whose inputs are PIXELS.
     """
 
     pe: int
@@ -89,6 +92,7 @@ class SharedFolding:
     parallel_classes: bool = True
     skip_zeros: bool = True
     learns: bool = True
+    taps: int = 1
 
     @property
     def lanes(self) -> int:

@@ -67,7 +67,7 @@ class _Item:
 class _Visit:
     add: bool
     close: bool
-    slot: int
+    slots: list[int]
     block: Block
 
 
@@ -130,6 +130,8 @@ class UpdateCycles:
         # The tap walk.
         self.current: _Item | None = None
         self.open, self.flat = False, row.layout is Layout.FLAT
+        self.taps = folding.taps if row.layout is Layout.PIXELS else 1
+        self.down = False
         self.visits: deque[_Visit | None] = deque([None] * (GRADIENTS_ASKED + 1))
         # What is planned for the steps of a visit, a clock behind it, and for those of words.
         self.period, self.single_port = folding.word_period, folding.single_port
@@ -178,23 +180,35 @@ class UpdateCycles:
             self.visits.append(None)
             return False, True, False
         some = bool(item.slots)
-        closing = item.last and len(item.slots) <= 1 and (self.open or some)
+        together = self._together(item.slots)
+        ends = len(item.slots) == len(together)
+        closing = item.last and ends and (self.open or some)
         full = self.behind or bool(before and before.close)
         stuck = closing and full and not self.flat
         paused = self.flat and self.period > 1 and self.turn
         add = some and self.gradients.standing > 0 and not stuck and not paused and page
-        leaves = (add and len(item.slots) == 1) or (not some and not stuck)
+        leaves = (add and ends) or (not some and not stuck)
         close = add if self.flat else leaves and closing
-        slot = item.slots.pop(0) if add else 0
-        self.visits.append(_Visit(add, close, slot, item.block))
+        if add:
+            item.slots = [slot for slot in item.slots if slot not in together]
+            # There and back, so that the tap that ends an item begins the next.
+            self.down ^= ends and self.taps > 1
+        self.visits.append(_Visit(add, close, together if add else [], item.block))
         self.open = (self.open or add) and not (leaves and item.last)
         return close and item.block.bias, leaves, add
+
+    def _together(self, slots: list[int]) -> list[int]:
+        """Those that are visited next."""
+        if not slots:
+            return []
+        at = slots[-self.down] // self.taps
+        return [slot for slot in slots if slot // self.taps == at]
 
     def _plan(self, visit: _Visit | None) -> None:
         """A word's steps are read where the visit has none to read."""
         add, closed = bool(visit and visit.add), None
-        slot = visit.slot if visit and add else None
-        reads = add and slot in self.touched and slot != self.before
+        at = visit.slots[0] // self.taps if visit and add else None
+        reads = add and at != self.before and any(n // self.taps == at for n in self.touched)
         spare = 1 if self.period == 1 else 0
         self.behind = bool(self.left and len(self.left.slots) > spare)
         self.behind |= self.closing is not None or bool(visit and visit.close)
@@ -204,9 +218,9 @@ class UpdateCycles:
             word = (self.left.slots.pop(0) in block.moved, block.bias)
         self.words.appendleft(word)
         self.words.pop()
-        self.before = slot
-        if slot is not None:
-            self.touched.add(slot)
+        self.before = at
+        if visit:
+            self.touched.update(visit.slots)
         if visit and visit.close:
             closed, self.touched = _Closed(sorted(self.touched), visit.block), set()
         if self.closing:

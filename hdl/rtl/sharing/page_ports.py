@@ -13,9 +13,9 @@ def sides(folding: SharedFolding) -> int:
     return 2 if folding.places > 1 else 1
 
 
-def operands(folding: SharedFolding) -> data.ArrayLayout:
-    """x of each place."""
-    return data.ArrayLayout(signed(ACTIVATION_BITS + 1), folding.places)
+def operands(folding: SharedFolding, *, taps: int = 1) -> data.ArrayLayout:
+    """x of each place; of several taps one after the other."""
+    return data.ArrayLayout(signed(ACTIVATION_BITS + 1), taps * folding.places)
 
 
 def inside(outside, odd):

@@ -26,6 +26,8 @@ class PageReader(wiring.Component):
     ----------
     table, folding
         The engine's.
+    taps
+        Two: what stands behind the byte in its word comes, too; if that is the first one.
 
     Members
     -------
@@ -36,13 +38,13 @@ class PageReader(wiring.Component):
     words
         Of each bank, `heads` bytes.
     x
-        Of each place, 3 + slow_memory clocks later.
+        Of each place, 3 + slow_memory clocks later; then those of the second tap.
 
     Throughput: one a clock. Cost: an adder for each bank, two multiplexers for each place.
     """
 
-    def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
-        self.table, self.folding = table, folding
+    def __init__(self, table: EngineTable, folding: SharedFolding, *, taps: int = 1) -> None:
+        self.table, self.folding, self.taps = table, folding, taps
         word = data.ArrayLayout(ACTIVATION_BITS, folding.heads)
         super().__init__(
             {
@@ -52,7 +54,7 @@ class PageReader(wiring.Component):
                 "address": Out(data.ArrayLayout(range(table.page_depth), folding.places)),
                 "enable": Out(folding.places),
                 "words": In(data.ArrayLayout(word, folding.places)),
-                "x": Out(operands(folding)),
+                "x": Out(operands(folding, taps=taps)),
             }
         )
 
@@ -75,7 +77,7 @@ class PageReader(wiring.Component):
         formats = [row.format for row in self.table.rows]
         constant = lookup(m, layer, [f.bias_input for f in formats], name="bias_input")
         negative = lookup(m, layer, [int(f.signed_input) for f in formats], name="signed_input")
-        found = self._bytes(m)
+        found, seconds = self._bytes(m)
         for number in range(self.folding.places):
             byte = Signal(ACTIVATION_BITS, name=f"byte{number}")
             m.d.comb += byte.eq(self._turned(found, turn, number))
@@ -83,11 +85,15 @@ class PageReader(wiring.Component):
             sign = byte[-1] & negative
             m.d.comb += value.eq(Mux(bias, constant, Cat(byte, sign)))
             m.d.comb += self.x[number].eq(registered(m, value, name=f"x{number}"))
+            if self.taps > 1:
+                byte = self._turned(seconds, turn, number)
+                second = registered(m, Cat(byte, byte[-1] & negative), name=f"second_x{number}")
+                m.d.comb += self.x[self.folding.places + number].eq(second)
         return m
 
     def _bytes(self, m):
-        """Of each bank, out of its word."""
-        slow, found = self.folding.slow_memory, []
+        """Of each bank, out of its word; and all second bytes."""
+        slow, found, seconds = self.folding.slow_memory, [], []
         for bank, arrived in enumerate(self.words):
             word = delayed(m, arrived.as_value(), slow, name=f"word{bank}")[-1]
             if self.folding.heads == 1:
@@ -95,7 +101,8 @@ class PageReader(wiring.Component):
                 continue
             second = delayed(m, self.address[bank][0], 1 + slow, name=f"second{bank}")[-1]
             found.append(Mux(second, word[ACTIVATION_BITS:], word[:ACTIVATION_BITS]))
-        return found
+            seconds.append(word[ACTIVATION_BITS:])
+        return found, seconds
 
     def _turned(self, found, turn, number):
         """The byte of the place, whose bank depends on the parities of the first place's."""

@@ -47,7 +47,8 @@ class Pages(wiring.Component):
     f_x
         3 + slow_memory clocks later, for one clock; of a signed first layer with their sign.
     u_read, u, u_layer, u_x
-        The same for U, if the engine learns.
+        The same for U, if the engine learns; behind x, where an update visits two taps at once, the
+        second bytes of the words that were read.
     u_page_grant
         `u_read` is answered; else F reads, and it has to be repeated. With two copies always 1.
         Depends on `f_read` of the same clock. With one copy ``u_x`` and ``f_x`` are the same.
@@ -73,7 +74,7 @@ class Pages(wiring.Component):
                 f"{name}_read": In(1),
                 f"{name}": In(page_read(table, folding)),
                 f"{name}_layer": In(range(len(table.rows))),
-                f"{name}_x": Out(operands(folding)),
+                f"{name}_x": Out(operands(folding, taps=folding.taps if name == "u" else 1)),
             }
             if folding.skip_zeros:
                 members[f"{name}_flags"] = In(flag_port(table, folding))
@@ -122,7 +123,8 @@ class Pages(wiring.Component):
         )
         for copy in range(self.copies):
             name = "fu"[copy]
-            m.submodules[f"reader_{name}"] = reader = PageReader(self.table, self.folding)
+            reader = PageReader(self.table, self.folding, taps=self.folding.taps if copy else 1)
+            m.submodules[f"reader_{name}"] = reader
             read, place, layer, _ = reads[copy]
             m.d.comb += [reader.read.eq(read), reader.place.eq(place), reader.layer.eq(layer)]
             for bank, _, port in made[copy * places : (copy + 1) * places]:

@@ -1,6 +1,6 @@
 """Steps of the weights of a block of taps, summed over all windows before any is rounded."""
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,6 +40,8 @@ class StepBank(wiring.Component):
         Signed widths.
     hard
         Whether products take multiplier blocks.
+    taps
+        That are visited at once, 1 or 2.
 
     Members
     -------
@@ -49,18 +51,21 @@ class StepBank(wiring.Component):
     read
         Steps to be read: those of the visit, if they are neither; else any that are complete.
     x, gradients, winners
-        Inputs at the places, d of the lanes, 0 where one does not learn, and the lanes' places.
+        Inputs at the places, then those of a second tap, d of the lanes, 0 where one does not learn, and the lanes' places.
     steps
         What was read, for this clock only.
 
-    Throughput: one tap per clock. Cost: a memory of 16 words of `pe * step_bits`, and a lane about
-    2 * step_bits + 8 * gradient_bits cells.
+    Two taps at once share a slot, the first one's; single ones leave rubbish in the second half.
+
+    Throughput: `taps` per clock. Cost: a memory of 16 words of `taps * pe * step_bits`, and a lane
+    of each tap about 2 * step_bits + 8 * gradient_bits cells.
     """
 
     def __init__(
-        self, *, pe: int, places: int, gradient_bits: int, step_bits: int, hard: bool
+        self, *, pe: int, places: int, gradient_bits: int, step_bits: int, hard: bool, taps: int = 1
     ) -> None:
         self.pe, self.places, self.step_bits, self.hard = pe, places, step_bits, hard
+        self.taps = taps
         super().__init__(
             {
                 "add": In(1),
@@ -69,10 +74,10 @@ class StepBank(wiring.Component):
                 "fresh": In(1),
                 "again": In(1),
                 "read": In(STEP_READ),
-                "x": In(data.ArrayLayout(signed(X_BITS), places)),
+                "x": In(data.ArrayLayout(signed(X_BITS), places * taps)),
                 "gradients": In(data.ArrayLayout(signed(gradient_bits), pe)),
                 "winners": In(data.ArrayLayout(unsigned((places - 1).bit_length()), pe)),
-                "steps": Out(data.ArrayLayout(signed(step_bits), pe)),
+                "steps": Out(data.ArrayLayout(signed(step_bits), pe * taps)),
             }
         )
 
@@ -89,7 +94,7 @@ class StepBank(wiring.Component):
         _, _, parts, sums = delayed(m, visit, 3, name="visit")
 
         m.submodules.steps = steps = memory.Memory(
-            shape=unsigned(self.pe * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
+            shape=unsigned(self.taps * self.pe * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
         )
         read, write = steps.read_port(), steps.write_port()
         before = Signal.like(self.steps)
@@ -103,7 +108,7 @@ class StepBank(wiring.Component):
             write.addr.eq(sums.address),
             write.data.eq(written),
         ]
-        for lane in range(self.pe):
+        for lane in range(self.taps * self.pe):
             term = self._term(m, lane, platform)
             last = Signal(signed(self.step_bits), name=f"last{lane}", reset_less=True)
             known = Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))
@@ -111,10 +116,16 @@ class StepBank(wiring.Component):
             m.d.sync += last.eq(written[lane])
         return m
 
+    def _inputs(self, tap: int) -> Array:
+        """Of a tap, at the places."""
+        return Array(self.x[tap * self.places + place] for place in range(self.places))
+
     def _term(self, m, lane: int, platform):
-        """``d * x`` of a lane, three clocks behind them."""
-        x = registered(m, self.x[self.winners[lane]], name=f"x{lane}")
-        d = registered(m, self.gradients[lane], name=f"d{lane}")
+        """``d * x`` of a lane, three clocks behind them; those of a second tap follow the first's."""
+        tap, filter_ = divmod(lane, self.pe)
+        inputs = self.x if self.taps == 1 else self._inputs(tap)
+        x = registered(m, inputs[self.winners[filter_]], name=f"x{lane}")
+        d = registered(m, self.gradients[filter_], name=f"d{lane}")
         if self.hard:
             held = held_product(m, d, x, hard=True, platform=platform, name=f"product{lane}")
             return registered(m, held, name=f"term{lane}")

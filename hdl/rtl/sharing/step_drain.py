@@ -42,6 +42,9 @@ class StepDrain(wiring.Component):
         Steps to be read, and whether they are complete: the weight word that they change.
     full
         No block may be closed in this clock, as the one before has slots left.
+    halves, paired, half
+        Only if two taps may be visited at once, see :class:`~hdl.rtl.sharing.tap_walk.TapWalk`;
+        which half of the steps that are read is the word's.
     pause
         A block of one visit may not either; 1 of two clocks, if words come one in two.
 
@@ -50,9 +53,14 @@ class StepDrain(wiring.Component):
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
         self.period, self.word_layout = folding.word_period, drained_word(table)
+        self.taps = folding.taps
         address = self.word_layout["address"].shape
+        members = {}
+        if self.taps > 1:
+            members = {"halves": In(self.taps), "paired": In(1), "half": Out(1)}
         super().__init__(
-            {
+            members
+            | {
                 "start": In(1),
                 "add": In(1),
                 "close": In(1),
@@ -73,8 +81,8 @@ class StepDrain(wiring.Component):
         m = Module()
         touched, now, added, before = Signal(FLAGS), Signal(FLAGS), Signal(), Signal(SLOT_BITS)
         m.d.comb += [
-            now.eq(touched | Mux(self.add, 1 << self.slot, 0)),
-            self.fresh.eq(~touched.bit_select(self.slot, 1)),
+            now.eq(touched | Mux(self.add, self._visited() << self.slot, 0)),
+            self.fresh.eq(~self._touched(touched)),
             self.again.eq(~self.fresh & added & (self.slot == before)),
         ]
         m.d.sync += [
@@ -112,6 +120,17 @@ class StepDrain(wiring.Component):
             m.d.sync += left.eq(closing)
         return m
 
+    def _visited(self):
+        """Bits of the visited slot, and of the one behind it, if both are visited at once."""
+        return 1 if self.taps == 1 else self.halves
+
+    def _touched(self, touched):
+        """Whether the visited slot's steps, or those beside them in their word, are not 0."""
+        first = touched.bit_select(self.slot, 1)
+        if self.taps == 1:
+            return first
+        return first | (self.paired & Cat(touched[1:], 0).bit_select(self.slot, 1))
+
     def _read(self, m, left, rest, turn) -> None:
         """What the visit adds to, or else the lowest slot that is left."""
         own, lowest = Signal(), left.slots & ~rest
@@ -120,6 +139,10 @@ class StepDrain(wiring.Component):
             lowest[2] | lowest[3] | lowest[6] | lowest[7],
             lowest[4:].any(),
         )
+        word = slot
+        if self.taps > 1:
+            m.d.comb += self.half.eq(slot[0] & self.paired)
+            word = Cat(slot[0] & ~self.paired, slot[1:])
         m.d.comb += [
             own.eq(self.add & ~self.fresh & ~self.again),
             self.word.valid.eq(left.slots.any() & turn & ~own),
@@ -127,5 +150,5 @@ class StepDrain(wiring.Component):
             self.word.address.eq(left.base + slot),
             self.read.valid.eq(own | self.word.valid),
             self.read.bank.eq(Mux(own, self.bank, left.bank)),
-            self.read.slot.eq(Mux(own, self.slot, slot)),
+            self.read.slot.eq(Mux(own, self.slot, word)),
         ]

@@ -31,6 +31,9 @@ class TapWalk(wiring.Component):
     its last window takes a clock for that, and has no `close` if it has none in any. In a layer of
     one window each tap is the last one of its own, and waits only for `pause`.
 
+    Where an update visits two taps at once and the layer is PIXELS, it is slots 2k and 2k + 1, in
+    ascending order in one window and in descending order in the next.
+
     Parameters
     ----------
     table, folding
@@ -55,6 +58,9 @@ class TapWalk(wiring.Component):
         block; weight word of the block's first, and whether it is the bias.
     region, places, learns, window_row, window_column, group
         Of the visited window; the last three for simulation only.
+    halves, paired
+        Only if an update visits two taps at once: which of slots `slot` and `slot + 1` are visited,
+        always the first one alone unless the layer's are `paired`.
     final
         With `close`: the block is the bias, the group's last one.
 
@@ -65,8 +71,10 @@ class TapWalk(wiring.Component):
         self.table, self.folding = table, folding
         self.token = update_token(table, folding)
         into = data.StructLayout({"visits": FLAGS, "token": self.token})
+        members = {"halves": Out(folding.taps), "paired": Out(1)} if folding.taps > 1 else {}
         super().__init__(
-            {
+            members
+            | {
                 "start": In(1),
                 "layer": In(range(len(table.rows))),
                 "parity": In(1),
@@ -94,8 +102,8 @@ class TapWalk(wiring.Component):
         rest, leaves = Signal(FLAGS), Signal()
         closing, open_, stuck = Signal(), Signal(), Signal()
         flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in self.table.rows], name="one")
+        lowest = self._choose(m, visits, rest)
         m.d.comb += [
-            rest.eq(visits & (visits - 1)),
             closing.eq(token.last & ~rest.any() & (open_ | visits.any())),
             stuck.eq(closing & self.full & ~flat),
             self.read.eq(valid & visits.any() & self.ready & ~stuck & ~(flat & self.pause)),
@@ -120,8 +128,39 @@ class TapWalk(wiring.Component):
         with m.If(leaves & token.last):
             m.d.sync += open_.eq(0)
         self._blocks(m, token, leaves & token.last)
-        self._page(m, token, visits & ~rest)
+        self._page(m, token, lowest)
         return m
+
+    def _choose(self, m, visits, rest):
+        """What is left behind the next visit; and a bit for its tap, or for the first of two."""
+        if self.folding.taps == 1:
+            m.d.comb += rest.eq(visits & (visits - 1))
+            return visits & ~rest
+        down, pairs = Signal(), Signal(FLAGS // 2)
+        below, above = Signal(FLAGS // 2), Signal(FLAGS // 2)
+        lowest, chosen = Signal(FLAGS), Signal(FLAGS)
+        numbers = range(len(pairs))
+        paired = [row.layout is Layout.PIXELS for row in self.table.rows]
+        m.d.comb += [
+            self.paired.eq(lookup(m, self.layer, paired, name="pairs_of_taps")),
+            pairs.eq(visits[::2] | visits[1::2]),
+            below.eq(Cat(pairs[n] & ~pairs[:n].any() for n in numbers)),
+            above.eq(Cat(pairs[n] & ~pairs[n + 1 :].any() for n in numbers)),
+            lowest.eq(visits & ~(visits - 1)),
+            chosen.eq(lowest),
+            self.halves.eq(1),
+        ]
+        with m.If(self.paired):
+            pair = Mux(down, above, below)
+            m.d.comb += [
+                lowest.eq(Cat(Cat(bit, 0) for bit in pair)),
+                chosen.eq(Cat(bit.replicate(2) for bit in pair)),
+                self.halves.eq(Cat((pair & half).any() for half in (visits[::2], visits[1::2]))),
+            ]
+        m.d.comb += rest.eq(visits & ~chosen)
+        # There and back: the pair that ends one window's begins the next, and is not read again.
+        m.d.sync += down.eq(~self.start & (down ^ (self.add & ~rest.any())))
+        return lowest
 
     def _blocks(self, m, token, ends) -> None:
         """Where the block in hand has its weights."""

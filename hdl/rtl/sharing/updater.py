@@ -22,9 +22,8 @@ PAGE_LATENCY = 3
 GRADIENTS_AT = 2
 """Clock behind a visit in which its gradients are asked for."""
 DRAINS = ("add", "close", "slot", "base", "bias")
-VISIT = (*DRAINS, *WINDOW)
 PLAN = ("bank", "fresh", "again", "read")
-"""Of a visit: what is planned upon, what goes along with it, and the plan."""
+"""Of a visit: what is planned upon, and the plan."""
 
 
 class Updater(wiring.Component):
@@ -93,7 +92,7 @@ class Updater(wiring.Component):
             "page_read": Out(1),
             "page": Out(page_read(table, folding)),
             "page_grant": In(1),
-            "x": In(operands(folding)),
+            "x": In(operands(folding, taps=folding.taps)),
         }
         winner = winner_layout(table, folding)
         members["probe"] = Out(
@@ -157,8 +156,10 @@ class Updater(wiring.Component):
             gradient_bits=gradients.gradient_bits,
             step_bits=weights.step_bits,
             hard=self.folding.hard_update,
+            taps=self.folding.taps,
         )
-        visit, plan = _members(taps, VISIT), _members(drain, PLAN)
+        drains = DRAINS + ("halves",) * (self.folding.taps > 1)
+        visit, plan = _members(taps, (*drains, *WINDOW)), _members(drain, PLAN)
         planned = [Signal(visit, name="visited"), Signal(plan, name="planned")]
         for part, members, now in zip((taps, drain), (visit, plan), planned, strict=True):
             m.d.comb += [now[name].eq(getattr(part, name)) for name in members.members]
@@ -166,7 +167,7 @@ class Updater(wiring.Component):
         visits = delayed(m, planned[0], latency, name="visit")
         plans = delayed(m, planned[1], latency - 1, name="plan")
         m.d.comb += [
-            *(getattr(drain, name).eq(visits[1][name]) for name in DRAINS),
+            *(getattr(drain, name).eq(visits[1][name]) for name in drains),
             drain.start.eq(self.start),
             taps.full.eq(drain.full),
             taps.pause.eq(drain.pause),
@@ -183,12 +184,13 @@ class Updater(wiring.Component):
             d = gradients.gradients[lane]
             m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
         words = delayed(m, drain.word, latency - 1 + STEPS_LATENCY, name="word")
+        steps = self._half(m, taps, drain, bank, latency - 1 + STEPS_LATENCY)
         m.d.comb += [
             weights.layer.eq(self.layer),
             weights.rate.eq(self.rate),
             weights.bias_next.eq(words[-2].bias),
             weights.word.eq(words[-1]),
-            weights.steps.eq(bank.steps),
+            weights.steps.eq(steps),
             self.probe.valid.eq(arrived.add & arrived.bias),
             self.probe.group.eq(arrived.group),
             self.probe.row.eq(arrived.window_row),
@@ -196,6 +198,16 @@ class Updater(wiring.Component):
             self.probe.places.eq(arrived.places),
             self.probe.gradients.eq(bank.gradients),
         ]
+
+    def _half(self, m, taps, drain, bank, latency: int):
+        """Steps of the word that is drained, out of those of two taps."""
+        if self.folding.taps == 1:
+            return bank.steps
+        m.d.comb += drain.paired.eq(taps.paired)
+        half = delayed(m, drain.half, latency, name="half")[-1]
+        both = bank.steps.as_value()
+        first, second = both[: len(both) // 2], both[len(both) // 2 :]
+        return Mux(half, second, first)
 
     def _ask(self, m, visit, walk, gradients) -> None:
         """For its region's gradients; behind the last one, or a skip, for those of the group."""
