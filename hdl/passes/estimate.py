@@ -122,7 +122,7 @@ def shared_cells(table: EngineTable, folding: SharedFolding, memories: Iterable[
 
 
 def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
-    """Of one filter: its input, ``d * x``, the step's sum, and its shift by the rate."""
+    """Of one filter: its inputs, ``d * x``, the steps' sums, and a step's shift by the rate."""
     formats = [row.format for row in table.rows]
     gradient_bits = max(f.gradient_bits for f in formats)
     step_bits = max(f.step_bits for f in formats)
@@ -130,7 +130,8 @@ def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
     product = 0 if folding.hard_update else 2 * gradient_bits * ACTIVATION_BITS
     choice = ACTIVATION_BITS * (folding.places // 2)
     shift = step_bits * rates.bit_length()
-    return choice + product + 2 * step_bits + shift + 2 * weight_bits(table)
+    tap = choice + product + 2 * step_bits
+    return folding.taps * tap + shift + 2 * weight_bits(table)
 
 
 def _memory_cells(memory: Memory) -> int:
@@ -142,5 +143,6 @@ def shared_multipliers(table: EngineTable, folding: SharedFolding, block: Multip
     """Hard multipliers of an engine that layers share."""
     formats = [row.format for row in table.rows]
     forward = folding.lanes * -(-weight_bits(table) // block.bits)
-    update = folding.pe * -(-max(f.gradient_bits for f in formats) // block.bits)
+    products = folding.taps * folding.pe
+    update = products * -(-max(f.gradient_bits for f in formats) // block.bits)
     return folding.hard_forward * forward + folding.hard_update * update

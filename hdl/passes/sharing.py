@@ -75,8 +75,8 @@ class SharedFolding:
     learns
         False for an engine that only infers.
     taps
-        That an update visits at a time, 1 or 2, side by side in a word of a page: then with two
-        heads and copies of pages, and of layers whose inputs are PIXELS.
+        That an update visits at a time, 1 or 2. Two, of layers that are PIXELS, stand side by side
+        in a word of a page: it wants two heads and two copies of pages.
     """
 
     pe: int
@@ -93,6 +93,10 @@ class SharedFolding:
     skip_zeros: bool = True
     learns: bool = True
     taps: int = 1
+
+    def taps_of(self, row: "Row") -> int:
+        """Taps of a layer that an update visits at a time."""
+        return self.taps if row.layout is Layout.PIXELS else 1
 
     @property
     def lanes(self) -> int:

@@ -20,7 +20,7 @@ from hdl.passes.estimate import (
 from hdl.passes.memory_map import dual_port_kind, link_memories
 from hdl.passes.options import Options, all_fully_connected, filters_at_a_time
 from hdl.passes.placement import LINK, listed
-from hdl.passes.sharing import PLACES, EngineTable, SharedFolding, table
+from hdl.passes.sharing import PLACES, EngineTable, Layout, SharedFolding, table
 from hdl.passes.sharing_estimate import interval
 from hdl.passes.sharing_memories import engine_memories, shared_weights
 from hdl.passes.stages import Memory
@@ -28,8 +28,9 @@ from hdl.passes.stages import Memory
 MAX_SHARED_LANES = 128
 """Sums at a time that are chosen; more take the tools long to place, and their inputs long to
 reach all of them."""
-HEADS, COPIES = (2, 1), (2, 1)
-"""What is chosen from: filters at a time in the head, copies of pages."""
+HEADS, COPIES, TAPS = (2, 1), (2, 1), (2, 1)
+"""What is chosen from: filters at a time in the head, copies of pages, taps that an update visits
+at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def sharings(
     for engine, folding in _engines(formats.layers[first:], options):
         fitting = 0
         # Flags of zeros are given up only where nothing fits with them.
-        for choice in _choices(folding, budget, options):
+        for choice in _choices(engine, folding, budget, options):
             if choice.skip_zeros or not (fitting and options.skip_zeros):
                 way = _sharing(first, engine, choice, budget)
                 with suppress(DoesNotFit):
@@ -158,7 +159,9 @@ def _engines(
         yield table(layers, folding), folding
 
 
-def _choices(folding: SharedFolding, budget: Budget, options: Options) -> Iterator[SharedFolding]:
+def _choices(
+    engine: EngineTable, folding: SharedFolding, budget: Budget, options: Options
+) -> Iterator[SharedFolding]:
     """All that may be made of it, what skips zeros first. Copies of pages are for the update."""
     skips = (True, False) if options.skip_zeros else (False,)
     heads = [heads for heads in HEADS if folding.pe % heads == 0]
@@ -166,7 +169,7 @@ def _choices(folding: SharedFolding, budget: Budget, options: Options) -> Iterat
     common = product(skips, budget.memories, options.roms)
     for skip_zeros, kind, rom in common:
         for head, copy, parallel in product(heads, copies, (True, False)):
-            yield replace(
+            choice = replace(
                 _in_blocks(folding, kind),
                 heads=head,
                 page_copies=copy,
@@ -174,6 +177,14 @@ def _choices(folding: SharedFolding, budget: Budget, options: Options) -> Iterat
                 parallel_classes=parallel,
                 skip_zeros=skip_zeros,
             )
+            yield from (replace(choice, taps=taps) for taps in _taps(engine, choice))
+
+
+def _taps(engine: EngineTable, folding: SharedFolding) -> tuple[int, ...]:
+    """That an update may visit at a time."""
+    pixels = any(row.layout is Layout.PIXELS for row in engine.rows)
+    both = pixels and folding.learns and folding.heads == 2 and folding.page_copies == 2
+    return TAPS if both else TAPS[-1:]
 
 
 def _in_blocks(folding: SharedFolding, kind: MemoryKind) -> SharedFolding:

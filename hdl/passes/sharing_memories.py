@@ -116,7 +116,7 @@ def gradients(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shal
 
 def steps(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:
     """Of a block of taps, while those of the block before are rounded."""
-    width = folding.pe * max(row.format.step_bits for row in table.rows)
+    width = folding.taps * folding.pe * max(row.format.step_bits for row in table.rows)
     return _memory("steps", BUFFERS * FLAGS, width, kind, shallow=shallow)
 
 

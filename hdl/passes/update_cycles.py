@@ -130,7 +130,7 @@ class UpdateCycles:
         # The tap walk.
         self.current: _Item | None = None
         self.open, self.flat = False, row.layout is Layout.FLAT
-        self.taps = folding.taps if row.layout is Layout.PIXELS else 1
+        self.taps = folding.taps_of(row)
         self.down = False
         self.visits: deque[_Visit | None] = deque([None] * (GRADIENTS_ASKED + 1))
         # What is planned for the steps of a visit, a clock behind it, and for those of words.

@@ -1,7 +1,7 @@
 """Random networks on engines that layers share, and what happens to them."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -154,7 +154,7 @@ def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFold
     """Any that a board could want; also wider than the layers, so that lanes have nothing to do."""
     pe = chance.choice([1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 16, 24])
     places = 4 if any(layer.places > 1 or layer.kernel > 1 for layer in layers) else 1
-    return SharedFolding(
+    folding = SharedFolding(
         pe=pe,
         places=places,
         heads=chance.choice([1, 2]) if pe > 1 else 1,
@@ -169,6 +169,9 @@ def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFold
         skip_zeros=chance.random() < 0.8,
         learns=learns,
     )
+    if folding.heads == folding.page_copies == 2:
+        folding = replace(folding, taps=chance.choice([1, 2, 2]))
+    return folding
 
 
 def clocks(layers, folding: SharedFolding) -> int:

@@ -140,7 +140,7 @@ class TapWalk(wiring.Component):
         below, above = Signal(FLAGS // 2), Signal(FLAGS // 2)
         lowest, chosen = Signal(FLAGS), Signal(FLAGS)
         numbers = range(len(pairs))
-        paired = [row.layout is Layout.PIXELS for row in self.table.rows]
+        paired = [self.folding.taps_of(row) > 1 for row in self.table.rows]
         m.d.comb += [
             self.paired.eq(lookup(m, self.layer, paired, name="pairs_of_taps")),
             pairs.eq(visits[::2] | visits[1::2]),
