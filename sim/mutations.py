@@ -148,7 +148,7 @@ def images_schedule() -> ScheduledNetwork:
         learning=Learning(margin=200, feedback=Feedback.SIGN_CONCORDANT),
     )
     folding = SharedFolding(
-        pe=2, weight_memory="any", classifier_rom=False, parallel_classes=False, page_copies=1
+        pe=2, heads=2, taps=2, weight_memory="any", classifier_rom=False, parallel_classes=False
     )
     return ScheduledNetwork(
         formats=infer_formats(network), foldings=(), shared=folding, memories=(), layers=(),

@@ -137,6 +137,27 @@ SHARED_ENGINE = (
         images=True,
     ),
     Mutation(
+        name="the second tap of a visit meets the first one's inputs",
+        module="sharing.step_bank",
+        old="self.x[tap * self.places + place]",
+        new="self.x[place]",
+        images=True,
+    ),
+    Mutation(
+        name="the second tap of a visit gets the first one's steps",
+        module="sharing.updater",
+        old="Mux(half, second, first)",
+        new="first",
+        images=True,
+    ),
+    Mutation(
+        name="steps of two taps begin anew with the second one",
+        module="sharing.step_drain",
+        old="first | (self.paired & Cat(touched[1:], 0).bit_select(self.slot, 1))",
+        new="first",
+        images=True,
+    ),
+    Mutation(
         name="biases learn as fast as weights",
         module="sharing.weight_step",
         old="biased.eq(self.rate + extra)",
