@@ -132,6 +132,7 @@ def taken(schedule: ScheduledNetwork, work: list[SampleWork]) -> Taken:
     assert schedule.engine is not None
     model = SharedCycles(*schedule.engine, work)
     model.run()
-    words = sum(counts[READ] - counts[WRITTEN] for counts in model.counts)
+    updates = not schedule.engine[1].update_port
+    words = sum(counts[READ] - updates * counts[WRITTEN] for counts in model.counts)
     clocks = np.diff(model.starts[-1][WARM:]).mean() if len(work) > WARM + 1 else model.now
     return Taken(float(clocks), words / len(work))

@@ -23,6 +23,9 @@ class MemoryKind:
         Whether the bitstream can fill it.
     slow
         What is read comes so late that it wants a register before anything is done with it.
+    shared_width
+        Widest word of a block with two ports of which one only reads, and the other reads or writes
+        as asked in each clock; 0 where tools do not make one.
     """
 
     name: str
@@ -32,10 +35,16 @@ class MemoryKind:
     single_port: bool
     initialised: bool
     slow: bool = False
+    shared_width: int = 0
 
     def blocks_for(self, depth: int, width: int) -> int:
         """Blocks that a memory of `depth` words of `width` bits takes, in its best shape."""
         return min(-(-depth // d) * -(-width // w) for d, w in self.shapes)
+
+    def shared_blocks_for(self, depth: int, lanes: int, bits: int) -> int:
+        """The same with two such ports, for words of so many lanes, which do not share a block."""
+        fitting = [(d, w) for d, w in self.shapes if w <= self.shared_width]
+        return lanes * min(-(-depth // d) * -(-bits // w) for d, w in fitting)
 
     def slice_bits(self, depth: int, width: int) -> int | None:
         """Bits of equal slices of `width` bits that are each one block, `depth` words deep.

@@ -39,6 +39,7 @@ def _ecp5(device: str, cells: int, blocks: int, multipliers: int) -> Budget:
                 single_port=False,
                 initialised=True,
                 slow=True,
+                shared_width=18,
             ),
         ),
         shallow=32,

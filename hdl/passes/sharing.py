@@ -74,6 +74,9 @@ class SharedFolding:
         Blocks of inputs that are all zero are left out.
     learns
         False for an engine that only infers.
+    update_port
+        The update reads weights at the port at which it writes them, which is not single, and the
+        sweep never waits for it.
     taps
         That an update visits at a time, 1 or 2. Two, of layers that are PIXELS, stand side by side
         in a word of a page: it wants two heads and two copies of pages.
@@ -92,6 +95,7 @@ class SharedFolding:
     parallel_classes: bool = True
     skip_zeros: bool = True
     learns: bool = True
+    update_port: bool = False
     taps: int = 1
 
     def taps_of(self, row: "Row") -> int:
@@ -113,9 +117,14 @@ class SharedFolding:
         """Clocks from a word that the update changes to the next one.
 
         Each word in the pipeline has registers of its own, `pe` steps wide. Devices whose memories
-        want a register have plenty; on a single port a read and a write take two clocks anyway.
+        want a register have plenty; on one port a read and a write take two clocks anyway.
         """
-        return 1 if self.slow_memory and not self.single_port else 2
+        return 1 if self.slow_memory and not self.one_port else 2
+
+    @property
+    def one_port(self) -> bool:
+        """Whether the update reads and writes weights at one port."""
+        return self.single_port or self.update_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

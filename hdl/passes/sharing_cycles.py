@@ -258,11 +258,10 @@ class _Updates:
 
     def clock(self, *, page: bool, flags: bool) -> bool:
         """Go on by a clock; says whether the first layer's inputs are not needed any more."""
-        machine = self._machine
+        machine, engine = self._machine, self.engine
         if machine is None:
             if not self.pending[self._layer]:
                 return self._leave()
-            engine = self.engine
             work = engine.samples[self._sample][self._layer]
             row = engine.rows[self._layer]
             self._machine = UpdateCycles(row, engine.folding, work.groups)
@@ -272,8 +271,8 @@ class _Updates:
             self._machine = None
             return self._leave()
         events = machine.step(page=page, flags=flags)
-        counts = self.engine.counts[self._layer]
-        counts[READ] += events.read
+        counts = engine.counts[self._layer]
+        counts[READ] += events.read and not engine.folding.update_port
         counts[WRITTEN] += events.write
         return False
 

@@ -3,8 +3,9 @@
 ``F(L)``, the sweep of a layer: for each group and window a clock for each tap that is visited and
 one for the bias, or what the head needs for the window if that is more. ``U(L)``, its update: for
 each group a clock for each tap, or two of them, that is visited in a window with something to
-learn. A word that an update changes takes an access of the weight memory from the sweep, two if it has one port. Both
-machines work at once, but a group's sweep waits for its update.
+learn. A word that an update changes takes an access of the weight memory from the sweep, two if it
+has one port, none if the update has one of its own. Both machines work at once, but a group's sweep
+waits for its update.
 """
 
 from hdl.passes.sharing import EngineTable, Layout, Row, SharedFolding
@@ -50,7 +51,7 @@ def interval(
         share * row.groups * (visited_taps(row, folding, expected) + 1)
         for share, row in zip(due, table.rows, strict=True)
     )
-    accesses = WORD_CLOCKS if folding.single_port else 1
+    accesses = 0 if folding.update_port else WORD_CLOCKS if folding.single_port else 1
     machine = sum(share * update for share, update in zip(due, updates, strict=True))
     if folding.page_copies == 1:
         # Where the sweep reads inputs in every clock the update waits for its end.

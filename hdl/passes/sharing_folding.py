@@ -177,7 +177,9 @@ def _choices(
                 parallel_classes=parallel,
                 skip_zeros=skip_zeros,
             )
-            yield from (replace(choice, taps=taps) for taps in _taps(engine, choice))
+            ports = (True, False) if kind.shared_width and folding.learns else (False,)
+            for taps, port in product(_taps(engine, choice), ports):
+                yield replace(choice, taps=taps, update_port=port)
 
 
 def _taps(engine: EngineTable, folding: SharedFolding) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from boards.budget import MemoryKind
 from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX, LayerFormat
@@ -21,7 +22,11 @@ PLACE_BITS, LEARNS_BITS = 2, 1
 
 def shared_weights(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
     """A word holds one tap of PE filters of any layer."""
-    return _memory("weights", table.weight_words, folding.pe * weight_bits(table), kind)
+    bits = weight_bits(table)
+    memory = _memory("weights", table.weight_words, folding.pe * bits, kind)
+    if not folding.update_port:
+        return memory
+    return replace(memory, blocks=kind.shared_blocks_for(memory.depth, folding.pe, bits))
 
 
 def engine_memories(

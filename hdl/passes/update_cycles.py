@@ -135,6 +135,7 @@ class UpdateCycles:
         self.visits: deque[_Visit | None] = deque([None] * (GRADIENTS_ASKED + 1))
         # What is planned for the steps of a visit, a clock behind it, and for those of words.
         self.period, self.single_port = folding.word_period, folding.single_port
+        self.own_port = folding.update_port
         self.turn = False
         self.touched: set[int] = set()
         self.before: int | None = None
@@ -144,13 +145,15 @@ class UpdateCycles:
         # Words behind the plan: whether they move, and whether they are a group's last ones.
         self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.period]
         # Where a word comes in every clock, it is subtracted in one and saturated in the next.
-        self.changed_at = self.read_at + 2 + (self.slow or self.single_port) + (self.period == 1)
+        self.changed_at = self.read_at + 2 + (self.slow or folding.one_port) + (self.period == 1)
         self.words: deque[tuple[bool, bool]] = deque([(False, False)] * (self.changed_at + 1))
         self.counted = False
 
     @property
     def hold(self) -> bool:
         """Whether in the clock to come the sweep must not name a word."""
+        if self.own_port:
+            return False
         changed = self.single_port and self.words[self.changed_at - 1][0]
         return self.words[self.read_at - 1][0] or changed
 

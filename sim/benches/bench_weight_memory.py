@@ -13,8 +13,11 @@ KINDS = {
     "single": (9, 4, 4, True, None),
     "narrow": (5, 1, 16, False, None),
     "sliced": (6, 3, 8, False, 4),
+    "shared": (8, 3, 5, False, None),
 }
 """Depth, lanes, weight bits, single port, bits of a slice."""
+OWN = "shared"
+"""Whoever writes in this one reads at the same port."""
 
 BENCH = Bench(
     module=__name__,
@@ -22,7 +25,12 @@ BENCH = Bench(
         "all": lambda: Group(
             **{
                 name: WeightMemory(
-                    depth=depth, lanes=lanes, weight_bits=bits, single_port=single, slice_bits=cut
+                    depth=depth,
+                    lanes=lanes,
+                    weight_bits=bits,
+                    single_port=single,
+                    update_port=name == OWN,
+                    slice_bits=cut,
                 )
                 for name, (depth, lanes, bits, single, cut) in KINDS.items()
             }
@@ -43,12 +51,16 @@ async def accesses(dut, name):
     def port(role):
         return getattr(dut, f"{name}_{role}")
 
-    expected = None
+    expected = beside = None
     for _ in range(1500):
         if expected is not None:
             found = lanes_of(port("read_data"), lanes)
             for lane, value in enumerate(expected):
                 assert value in (None, found[lane]), f"lane {lane}"
+        if beside is not None:
+            found = lanes_of(port("update_data"), lanes)
+            for lane, value in enumerate(beside):
+                assert value in (None, found[lane]), f"lane {lane}, beside"
         place, enables = chance.randrange(depth), chance.choice([0, chance.getrandbits(lanes)])
         values = [chance.getrandbits(bits) for _ in range(lanes)]
         address = chance.choice([n for n in range(depth) if n != place or not enables])
@@ -56,7 +68,13 @@ async def accesses(dut, name):
         port("write_address").value, port("write_enable").value = place, enables
         port("write_data").value = packed(values, bits)
         port("read_address").value, port("read_enable").value = address, reads
+        updates = name == OWN and not enables and chance.random() < 0.7
+        if name == OWN:
+            port("update_enable").value = updates
+            port("update_address").value = other = chance.randrange(depth)
         await clocks(dut, 1)
+        if updates:
+            beside = list(words[other])
         if reads:
             expected = list(words[address])
         elif single:

@@ -111,6 +111,7 @@ class UpdateBench(wiring.Component):
             lanes=fold.pe,
             weight_bits=u.weights.weight_bits,
             single_port=fold.single_port,
+            update_port=fold.update_port,
         )
         group, last = Signal.like(u.group), Signal(range(depth))
         m.d.sync += group.eq(u.group)
@@ -118,21 +119,26 @@ class UpdateBench(wiring.Component):
             m.d.sync += last.eq(u.write_address)
         through = self.rough & (u.group != group)
         issue = (sweeping | through) & ~u.hold
+        own, swept = fold.update_port, Mux(through, last, self.table.weight_words)
         m.d.sync += [
-            weights.read_address.eq(
-                Mux(u.read, u.read_address, Mux(through, last, self.table.weight_words))
-            ),
-            weights.read_enable.eq(u.read | issue),
+            weights.read_address.eq(swept if own else Mux(u.read, u.read_address, swept)),
+            weights.read_enable.eq(issue if own else u.read | issue),
         ]
-        held = delayed(m, weights.read_data, fold.slow_memory, name="weights_read")[-1]
+        if own:
+            m.d.sync += [
+                weights.update_address.eq(u.read_address),
+                weights.update_enable.eq(u.read),
+            ]
+        found = weights.update_data if own else weights.read_data
+        held = delayed(m, found, fold.slow_memory, name="weights_read")[-1]
         m.d.comb += [
             u.read_data.eq(held),
             weights.write_address.eq(u.write_address),
             weights.write_enable.eq(u.write.replicate(fold.pe)),
             weights.write_data.eq(u.write_data),
         ]
-        if fold.single_port:
-            with m.If(u.write & weights.read_enable):
+        if fold.one_port:
+            with m.If(u.write & (weights.update_enable if own else weights.read_enable)):
                 m.d.sync += self.clash.eq(1)
-        with m.If(u.read & ~u.hold):
+        with m.If((u.read & ~u.hold) if not own else u.hold):
             m.d.sync += self.clash.eq(1)

@@ -171,7 +171,7 @@ def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFold
     )
     if folding.heads == folding.page_copies == 2:
         folding = replace(folding, taps=chance.choice([1, 2, 2]))
-    return folding
+    return replace(folding, update_port=not folding.single_port and chance.random() < 0.5)
 
 
 def clocks(layers, folding: SharedFolding) -> int:

@@ -88,7 +88,14 @@ DESIGNS = [
             Dense(units=11),
         ],
         {"loss": Loss.SQUARED_HINGE, "feedback": Feedback.SIGN_CONCORDANT},
-        {"pe": 8, "heads": 2, "taps": 2, "slow_memory": True, "hard_update": True},
+        {
+            "pe": 8,
+            "heads": 2,
+            "taps": 2,
+            "update_port": True,
+            "slow_memory": True,
+            "hard_update": True,
+        },
         coding="signed",
     ),
     design(

@@ -19,6 +19,8 @@ class WeightMemory(wiring.Component):
     single_port
         Reads and writes share one address (SPRAM): `read_enable` must be 0 while any
         `write_enable` is 1.
+    update_port
+        Whoever writes can also read, at the same port, in other clocks.
     slice_bits
         Cut each weight into memories of so many bits; None keeps words whole.
 
@@ -29,7 +31,10 @@ class WeightMemory(wiring.Component):
     write_address, write_enable, write_data
         One enable for each weight of the word.
 
-    Cost: the memory, and single-port an address multiplexer.
+    update_address, update_enable, update_data
+        Only with `update_port`: `update_enable` must be 0 while any `write_enable` is 1.
+
+    Cost: the memory, and at one port for both an address multiplexer.
     """
 
     def __init__(
@@ -39,13 +44,20 @@ class WeightMemory(wiring.Component):
         lanes: int,
         weight_bits: int,
         single_port: bool,
+        update_port: bool = False,
         slice_bits: int | None = None,
     ) -> None:
         self.depth, self.lanes, self.weight_bits = depth, lanes, weight_bits
         self.single_port, self.slice_bits = single_port, slice_bits
+        self.update_port = update_port
         word = data.ArrayLayout(weight_bits, lanes)
+        members = {}
+        if update_port:
+            members = {"update_address": In(range(depth)), "update_enable": In(1)}
+            members["update_data"] = Out(word)
         super().__init__(
-            {
+            members
+            | {
                 "read_address": In(range(depth)),
                 "read_enable": In(1),
                 "read_data": Out(word),
@@ -82,6 +94,16 @@ class WeightMemory(wiring.Component):
                 read.en.eq(self.read_enable),
                 read_data[start : start + width].eq(read.data),
             ]
+            if self.update_port:
+                update, found = ram.read_port(), self.update_data.as_value()
+                m.d.comb += [
+                    write.addr.eq(
+                        Mux(self.update_enable, self.update_address, self.write_address)
+                    ),
+                    update.addr.eq(write.addr),
+                    update.en.eq(self.update_enable & ~writing),
+                    found[start : start + width].eq(update.data),
+                ]
             if self.single_port:
                 m.d.comb += [write.addr.eq(address), read.addr.eq(address), read.en.eq(~writing)]
         return m

@@ -164,7 +164,7 @@ class SharedEngine(wiring.Component):
             control.update_busy.eq(updater.busy),
             control.update_group.eq(updater.group),
             control.update_done.eq(updater.done),
-            control.update_read.eq(updater.read),
+            control.update_read.eq(0 if self.folding.update_port else updater.read),
             control.update_write.eq(updater.write),
             head.winner_address.eq(updater.entry_address),
             head.winner_fetch.eq(updater.entry_fetch),
@@ -182,7 +182,8 @@ class SharedEngine(wiring.Component):
             connect(m, updater.flags, pages.u_flags)
 
     def _share_weights(self, m, sweep, access, updater):
-        """One memory: F and U name a word in turn, single accesses while neither does.
+        """One memory: F and U name a word in turn, unless U has a port of its own; single accesses
+        while neither does.
 
         A word is read in the clock behind its naming; gives the lanes' weights.
         """
@@ -192,6 +193,7 @@ class SharedEngine(wiring.Component):
             lanes=fold.pe,
             weight_bits=access.bits,
             single_port=fold.single_port,
+            update_port=fold.update_port,
         )
         named, address = sweep.issue | access.read, Signal.like(memory.read_address)
         m.d.comb += [
@@ -201,8 +203,9 @@ class SharedEngine(wiring.Component):
             *(part.eq(access.value) for part in memory.write_data),
         ]
         if updater is not None:
-            with m.If(updater.read):
-                m.d.comb += address.eq(updater.read_address)
+            if not fold.update_port:
+                with m.If(updater.read):
+                    m.d.comb += address.eq(updater.read_address)
             with m.If(updater.write):
                 m.d.comb += [
                     memory.write_address.eq(updater.write_address),
@@ -210,16 +213,29 @@ class SharedEngine(wiring.Component):
                     memory.write_data.eq(updater.write_data),
                 ]
             m.d.comb += sweep.hold.eq(updater.hold)
-            named = named | updater.read
+            if not fold.update_port:
+                named = named | updater.read
         m.d.sync += [memory.read_enable.eq(named), memory.read_address.eq(address)]
-        word = memory.read_data
-        if fold.slow_memory:
-            word = Signal.like(word, reset_less=True, name="word")
-            m.d.sync += word.eq(memory.read_data)
+        word = self._arrived(m, memory.read_data, "word")
         m.d.comb += access.read_data.eq(word)
-        if updater is not None:
+        if updater is not None and fold.update_port:
+            m.d.sync += [
+                memory.update_enable.eq(updater.read),
+                memory.update_address.eq(updater.read_address),
+            ]
+            own = self._arrived(m, memory.update_data, "update_word")
+            m.d.comb += updater.read_data.eq(own)
+        elif updater is not None:
             m.d.comb += updater.read_data.eq(word)
         return word
+
+    def _arrived(self, m, word, name: str):
+        """A word out of the memory, which may come so late that it passes through a register."""
+        if not self.folding.slow_memory:
+            return word
+        held = Signal.like(word, reset_less=True, name=name)
+        m.d.sync += held.eq(word)
+        return held
 
     def _report(self, m, control, updater):
         """Events; and for simulation the same and what is updated, a signal for each."""

@@ -32,14 +32,14 @@ class WeightStep(wiring.Component):
     3      2       whether any does
     4      3       `read`, with `hold`; what does not move goes along and is not written
     5      4       the memory is asked
-    6      5       the word arrives; with slow memory, or on a single port, a clock later
+    6      5       the word arrives; with slow memory, or at one port, a clock later
     7      5 or 6  subtracted, and if in two, saturated; on a single port `hold`
     8      -       saturated
     9      6 or 7  `write`; `done`, if it was the bias, a group's last word
     =====  ======  ===================================================================
 
-    On a single port words arrive an even number of clocks apart: a word is read while no other is
-    written.
+    On a single port, and on one of its own, words arrive an even number of clocks apart: a word is
+    read while no other is written. Where the port is its own there is no `hold`.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ class WeightStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         period, single = self.folding.word_period, self.folding.single_port
-        late = self.folding.slow_memory or single
+        own = self.folding.update_port
+        late = self.folding.slow_memory or self.folding.one_port
         fine, read_at = 2 - period, READ_AT[period]
         changed_at = read_at + 2 + late
         valid = delayed(m, self.word.valid, changed_at, name="valid")
@@ -115,7 +116,7 @@ class WeightStep(wiring.Component):
         last = stages[-1]
         m.d.comb += [
             self.read_address.eq(stages[(read_at - 1) // period].address),
-            self.hold.eq(self.read | (moving if single else 0)),
+            self.hold.eq(0 if own else self.read | (moving if single else 0)),
         ]
         change = {"moves": 1, "address": last.address.shape(), "done": 1}
         changing = Signal(data.StructLayout(change))
@@ -184,7 +185,7 @@ class WeightStep(wiring.Component):
         bits = max(self.weight_bits, self.step_bits + 1) + 1
         above = [(1 << bits) - (1 << width - 1) for width in widths]
         mask = lookup(m, self.layer, above, name="above")
-        waits = self.folding.single_port and not self.folding.slow_memory
+        waits = self.folding.one_port and not self.folding.slow_memory
         for lane, arriving in enumerate(self.read_data):
             weight = registered(m, arriving, name=f"weight{lane}") if waits else arriving
             changed = self._changed(m, weight, steps[lane], mask, lane)
