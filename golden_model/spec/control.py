@@ -47,7 +47,7 @@ class Activity(IntEnum):
     """Clocks lost because the sums before were not yet taken: scored, and, where there is a next
     layer, handed on to it."""
     WORDS_READ = 22
-    """Weight words read by sweeps; a word holds PE x SIMD weights. What updates read beside them, at
-    a port of their own, is as much as they write, and does not count."""
+    """Weight words read by sweeps; a word holds PE x SIMD weights. What updates read beside them,
+    at a port of their own, is as much as they write, and does not count."""
     WORDS_WRITTEN = 23
     """Weight words written by sweeps."""

@@ -171,7 +171,8 @@ def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFold
     )
     if folding.heads == folding.page_copies == 2:
         folding = replace(folding, taps=chance.choice([1, 2, 2]))
-    return replace(folding, update_port=not folding.single_port and chance.random() < 0.5)
+    port = chance.random() < 0.4 * folding.taps
+    return replace(folding, update_port=port and not folding.single_port)
 
 
 def clocks(layers, folding: SharedFolding) -> int:

@@ -25,6 +25,9 @@ def test_cases_reach_the_corners():
     assert {folding.pe for folding in foldings} == {1, 2, 4, 8, 16, 24}
     assert {(folding.places, folding.heads) for folding in foldings} == {*product((1, 4), (1, 2))}
     assert {row.layout for row in rows} == {*Layout}
+    pairs = {(f.taps_of(row), f.update_port) for case in cases
+             for f in [case.schedule.shared] for row in case.schedule.table.rows}  # fmt: skip
+    assert pairs == {*product((1, 2), (False, True))}
     assert {row.format.kernel for row in convolutions} == {1, 2, 3, 4, 5}
     assert {row.format.image[2] for row in convolutions} >= {1, 2, 3, 4, 5, 6, 9}
     assert {row.format.regions_across for row in convolutions} == {1, 2, 3, 4}

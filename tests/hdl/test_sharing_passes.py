@@ -18,7 +18,7 @@ from hdl.passes.pipeline import run
 from hdl.passes.sharing import SharedFolding, table
 from hdl.passes.sharing_estimate import interval, sweep_clocks, update_clocks
 from hdl.passes.sharing_folding import MAX_SHARED_LANES
-from hdl.passes.sharing_memories import engine_memories
+from hdl.passes.sharing_memories import engine_memories, shared_weights
 from hdl.passes.stages import FoldedNetwork
 from hdl.report import engines, estimate
 
@@ -292,7 +292,7 @@ def test_memories_of_a_shared_engine_hold_what_they_must():
     assert memories["classifier.scores"].bits == 10 * 96
     steps = memories["steps"]
     assert (steps.depth, steps.copies, steps.kind, steps.blocks) == (16, 1, "cells", 0)
-    assert steps.width == shared.pe * max(layer.step_bits for layer in formats)
+    assert steps.width == shared.taps * shared.pe * max(layer.step_bits for layer in formats)
 
 
 def test_memories_have_room_for_every_region_and_for_scores_one_by_one():
@@ -328,6 +328,23 @@ def test_a_sweep_of_samples_without_zeros_names_every_word_of_every_window(name)
     assert words < clocks <= 1.03 * words
 
 
+def test_two_taps_at_once_are_chosen_where_updates_are_waited_for():
+    """By images of six channels; in two blocks of memory an update has no port of its own."""
+    chosen = {name: run(named(name), ULX3S).shared for name in ("mnist-conv", "cifar10-conv")}
+    assert {(way.heads, way.page_copies, way.taps) for way in chosen.values()} == {(2, 2, 2)}
+    assert all(way.update_port for way in chosen.values())
+    assert not run(named("mnist-conv"), ULX3S, Options(learns=False)).shared.update_port
+
+
+def test_a_port_of_two_uses_is_no_wider_than_blocks_allow():
+    """Nor do two lanes share a block."""
+    formats, kind = named("mnist-conv").layers, ULX3S.memories[0]
+    engine = table(formats, folding())
+    one, two = (shared_weights(engine, folding(update_port=port), kind) for port in (False, True))
+    assert one.blocks == kind.blocks_for(one.depth, 32 * 16)
+    assert (two.depth, two.blocks) == (one.depth, 32 * -(-one.depth // 1024))
+
+
 def test_what_costs_time_is_counted():
     engine = table(conv(8, pool=1, readout=False).layers, folding(pe=8))
     (row,) = engine.rows
@@ -342,11 +359,18 @@ def test_what_costs_time_is_counted():
     ]
     assert serial[0] >= serial[1]
     deep = table(conv(16, 16).layers, folding(pe=8))
+    packed, pixels = (
+        [update_clocks(row, folding(pe=8, taps=taps), True) for taps in (1, 2)]
+        for row in table(named("mnist-conv").layers, folding(pe=8)).rows[:2]
+    )
+    assert packed[0] == packed[1]
+    assert pixels[0] > pixels[1] > pixels[0] / 2
 
     def clocks(**keys):
         return interval(deep, folding(pe=8, **keys), training=True)
 
     assert clocks(page_copies=1) > clocks()
+    assert clocks(update_port=True) < clocks()
     assert clocks(single_port=True) > clocks()
     assert clocks(skip_zeros=False) > clocks()
 

@@ -97,9 +97,7 @@ class WeightMemory(wiring.Component):
             if self.update_port:
                 update, found = ram.read_port(), self.update_data.as_value()
                 m.d.comb += [
-                    write.addr.eq(
-                        Mux(self.update_enable, self.update_address, self.write_address)
-                    ),
+                    write.addr.eq(Mux(self.update_enable, self.update_address, self.write_address)),
                     update.addr.eq(write.addr),
                     update.en.eq(self.update_enable & ~writing),
                     found[start : start + width].eq(update.data),

@@ -51,7 +51,8 @@ class StepBank(wiring.Component):
     read
         Steps to be read: those of the visit, if they are neither; else any that are complete.
     x, gradients, winners
-        Inputs at the places, then those of a second tap, d of the lanes, 0 where one does not learn, and the lanes' places.
+        Inputs at the places, then those of a second tap, d of the lanes, 0 where one does not
+        learn, and the lanes' places.
     steps
         What was read, for this clock only.
 
@@ -121,7 +122,7 @@ class StepBank(wiring.Component):
         return Array(self.x[tap * self.places + place] for place in range(self.places))
 
     def _term(self, m, lane: int, platform):
-        """``d * x`` of a lane, three clocks behind them; those of a second tap follow the first's."""
+        """``d * x`` of a lane, three clocks behind them; those of a second tap come last."""
         tap, filter_ = divmod(lane, self.pe)
         inputs = self.x if self.taps == 1 else self._inputs(tap)
         x = registered(m, inputs[self.winners[filter_]], name=f"x{lane}")
