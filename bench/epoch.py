@@ -1,11 +1,15 @@
-"""Part ``epoch``: every sample of an epoch of MNIST through the RTL of the real bitstream."""
+"""Part ``epoch``: an epoch of MNIST, every sample through the RTL of the real bitstream.
 
-import time
+Interrupted, it goes on later from the last file that :mod:`bench.passage` has written.
+"""
+
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Manager
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -16,23 +20,24 @@ from bench.cases import Case
 from bench.cycles import FEWER_BY_SKIPPING
 from bench.figures import Figure, Found, Skipped
 from bench.limits import dense_limit
-from bench.observe import Observation, activity, dataset
+from bench.observe import Observation, dataset, epoch_of
+from bench.passage import Answers, Passage, Stretch, answered
 from bench.say import Meanwhile
 from bench.traffic import moved
 from golden_model.engine import GoldenEngine
 from golden_model.rates import Rates
 from golden_model.spec.errors import SpecError
 from golden_model.spec.learner import Learner
-from golden_model.training import shuffled
 from hdl.passes.errors import DoesNotFit
 from sim.chip import SimulatedCore
 
 DIFFERENCES = "differences to the golden model"
-CHUNK = 200
-"""Samples between two signs of progress."""
+KEPT = Path("build", "bench", "epoch")
+"""Folder of what runs that were interrupted have come to."""
+IMAGES = {"mnist-conv": 10_000}
+"""Of the training set, the first ones; of all other networks all."""
 Advance = Callable[[int], None]
 """Told how many samples are done since it was last called."""
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class Epoch:
 def run(cases: list[Case], meanwhile: Meanwhile) -> Iterator[Found]:
     """Epochs on some boards, each in a process of its own."""
     samples = meanwhile.samples
-    with Manager() as manager, ProcessPoolExecutor(len(cases)) as pool:
+    with Manager() as manager, ProcessPoolExecutor(len(cases), initializer=_ends_at_once) as pool:
         queue = manager.Queue()
         futures = [pool.submit(_in_process, case, samples, queue) for case in cases]
         while not all(future.done() for future in futures):
@@ -78,80 +83,82 @@ def run(cases: list[Case], meanwhile: Meanwhile) -> Iterator[Found]:
                 yield from figures(case, result, samples)
             else:
                 yield Skipped(case=case.name, why=result)
+    for case in cases:
+        file_of(case).unlink(missing_ok=True)
+
+
+def _ends_at_once() -> None:
+    """At Ctrl-C: the simulator would go on to the end of its chunk."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def file_of(case: Case) -> Path:
+    """What an interrupted run of a case has come to."""
+    return KEPT / case.board.name / f"{case.network.name}.npz"
 
 
 def _in_process(case: Case, samples: int | None, queue: Any) -> Epoch | str:
     """The epoch, or why there is none: errors that say more than a line cannot be handed over."""
     try:
-        data = dataset(case.network, case.data)
-        total = 2 * (len(data.x_train[:samples]) + len(data.x_test[:samples]))
-        return epoch(case, samples, lambda done: queue.put((case.name, done, total)))
+        stretches, labels = passed(case, samples)
+        total = 2 * sum(len(stretch.x) for stretch in stretches)
+        return epoch(case, stretches, labels, lambda done: queue.put((case.name, done, total)))
     except (DoesNotFit, SpecError) as error:
         return str(error)
 
 
-def epoch(case: Case, samples: int | None, advance: Advance) -> Epoch:
-    """A run of one epoch, as :mod:`golden_model.training` makes it, then the test set, on both."""
+def passed(case: Case, samples: int | None) -> tuple[list[Stretch], NDArray[np.uint8]]:
+    """An epoch as :mod:`golden_model.training` makes it, then the test set; and its labels."""
     data = dataset(case.network, case.data)
-    order = shuffled(case.formats, len(data.x_train), 0)[:samples]
-    train = data.x_train[order], data.y_train[order].tolist()
-    test = data.x_test[:samples], [None] * len(data.x_test[:samples])
+    x, labels = epoch_of(case, data, samples or IMAGES.get(case.network.name))
+    rates = Rates.of(case.network.learning, len(x), epoch=len(x))
+    test, known = data.x_test[:samples], data.y_test[:samples]
+    rest = Rates.of(case.network.learning, None, epoch=len(x))
+    return [Stretch(x, labels.tolist(), rates), Stretch(test, [None] * len(test), rest)], known
+
+
+def epoch(
+    case: Case, stretches: list[Stretch], labels: NDArray[np.uint8], advance: Advance
+) -> Epoch:
+    """Both stretches through the chip and through the golden model."""
     core = SimulatedCore(case.schedule())
-    start = time.perf_counter()
-    chip, counts = _learn_and_answer(core, train, test, advance)
-    starts, simulated = core.starts()[-1], core.simulation.clocks
-    seconds = time.perf_counter() - start
-    golden, _ = _learn_and_answer(GoldenEngine(case.formats), train, test, advance)
-    edge = len(order)
-    labels = data.y_test[:samples]
+    passage = Passage(core, stretches, file_of(case))
+    for done in passage.advance():
+        advance(done)
+    golden, found = GoldenEngine(case.formats), list[Answers]()
+    for stretch in stretches:
+        for chunk in answered(golden, stretch):
+            found.append(chunk)
+            advance(len(chunk))
+    chip, expected = ([given, *_weights(of)] for given, of in (
+        (passage.answers, core), (np.concatenate(found), golden)
+    ))  # fmt: skip
+    right, golden_right = (
+        float((given[0][-len(labels) :, 0] == labels).mean()) for given in (chip, expected)
+    )
     return Epoch(
-        training=_observation(starts[:edge], counts[0]),
-        inference=_observation(starts[edge:], counts[1] - counts[0]),
-        accuracy=_right(chip[0], labels),
-        golden_accuracy=_right(golden[0], labels),
-        differences=sum(int((a != b).sum()) for a, b in zip(chip, golden, strict=True)),
+        training=passage.observation(0),
+        inference=passage.observation(1),
+        accuracy=right,
+        golden_accuracy=golden_right,
+        differences=sum(int((a != b).sum()) for a, b in zip(chip, expected, strict=True)),
         compared=sum(a.size for a in chip),
-        simulated_clocks=simulated,
-        seconds=seconds,
+        simulated_clocks=passage.simulated,
+        seconds=passage.seconds,
     )
 
 
-def _learn_and_answer(
-    learner: Learner, train: Any, test: Any, advance: Advance
-) -> tuple[list[Integers], list[Integers]]:
-    """Answers and scores of all samples and all final weights; counters after each half."""
-    learning, edge = learner.formats.network.learning, len(train[0])
-    predicted, scores, counts = list[int](), list[Integers](), list[Integers]()
-    for x, labels in (train, test):
-        rates = Rates.of(learning, edge if x is train[0] else None, epoch=edge)
-        for part in rates.written(learner, range(len(x)), CHUNK):
-            for sample, label in zip(x[part], labels[part], strict=True):
-                learner.send(sample, label)
-            for result in learner.results():
-                predicted.append(result.predicted)
-                scores.append(result.scores)
-            advance(len(x[part]))
-        if isinstance(learner, SimulatedCore):
-            counts.append(activity(learner))
-    layers = range(len(learner.formats.layers))
-    # The test set's answers first: they are what accuracy is counted from.
-    answers = np.array(predicted, np.int64)
-    weights = [learner.read_weights(layer).astype(np.int64) for layer in layers]
-    return [answers[edge:], answers[:edge], np.array(scores, np.int64), *weights], counts
-
-
-def _observation(starts: Integers, counts: Integers) -> Observation:
-    return Observation(clocks=float(np.diff(starts).mean()), activity=counts / len(starts))
-
-
-def _right(predicted: Integers, labels: NDArray[np.uint8]) -> float:
-    return float((predicted == labels).mean())
+def _weights(learner: Learner) -> list[NDArray[np.int64]]:
+    return [learner.read_weights(layer.index).astype(np.int64) for layer in learner.formats.layers]
 
 
 def figures(case: Case, found: Epoch, samples: int | None) -> Iterator[Found]:
     """All that an epoch came to."""
     schedule = case.schedule()
-    note = "a whole epoch" if samples is None else f"only {samples} samples"
+    images = IMAGES.get(case.network.name)
+    note = f"the first {images} images" if images else "a whole epoch"
+    if samples is not None:
+        note = f"only {samples} samples"
     yield Figure(case=case.name, what="test accuracy, chip", unit="%",
                  value=100 * found.accuracy, note=note)  # fmt: skip
     yield Figure(case=case.name, what="test accuracy, golden model", unit="%",
@@ -165,7 +172,8 @@ def figures(case: Case, found: Epoch, samples: int | None) -> Iterator[Found]:
                      value=part.clocks, limit=part.port_limit(schedule), fewer_is_better=True,
                      note=f"{note}; the limit is of the words that were visited")  # fmt: skip
         yield Figure(case=case.name, what=f"{mode}, times fewer than dense", unit="",
-                     value=sweep / part.clocks, goal=FEWER_BY_SKIPPING[mode],
+                     value=sweep / part.clocks,
+                     goal=FEWER_BY_SKIPPING[mode] if schedule.own else None,
                      note=note)  # fmt: skip
     yield from moved(case, schedule, found.training, note)
     yield Figure(case=case.name, what="clocks simulated", unit="million",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bench.cases import Case
 from golden_model.data.dataset import Dataset, load_data
+from golden_model.data.variation import Variation
 from golden_model.rates import write_rates
 from golden_model.spec.control import Activity, Counter, Register
 from golden_model.spec.learner import Samples
@@ -64,6 +65,18 @@ def activity(core: SimulatedCore) -> Counts:
 def dataset(network: Network, name: str) -> Dataset:
     """A data set, loaded once; :class:`SpecError` if it is not here."""
     return load_data(name, network)
+
+
+def epoch_of(
+    case: Case, data: Dataset, images: int | None = None, epoch: int = 0
+) -> tuple[Samples, NDArray[np.uint8]]:
+    """Samples of an epoch over the first `images`, or all, in its order and varied; and labels."""
+    count = len(data.x_train[:images])
+    order = shuffled(case.formats, count, epoch)
+    variation, x = Variation.of_epoch(case.network, count, epoch), data.x_train[order]
+    if variation:
+        x = variation.applied(x, slice(0, count))
+    return x, data.y_train[order]
 
 
 def every_sample_learns(schedule: ScheduledNetwork, samples: int = 24) -> Observation:

@@ -8,15 +8,14 @@ import numpy as np
 
 from bench.cases import Case, measured
 from bench.figures import Figure, Found, Skipped
-from bench.observe import dataset
+from bench.observe import dataset, epoch_of
 from bench.say import Say
 from golden_model.data.dataset import Dataset
-from golden_model.data.variation import Variation
 from golden_model.engine import GoldenEngine
 from golden_model.rates import Rates, write_rates
 from golden_model.spec.control import Register
 from golden_model.spec.learner import Samples
-from golden_model.training import shuffled, train
+from golden_model.training import train
 from hdl.passes.sharing_cycles import READ, WRITTEN, SampleWork, SharedCycles
 from hdl.passes.sharing_steady import dense_work, interval
 from hdl.passes.stages import ScheduledNetwork
@@ -59,7 +58,8 @@ def _case(case: Case, say: Say) -> Iterator[Found]:
     say(f"{case.name}, an epoch of the golden model")
     learner = golden_after_an_epoch(case, data)
     say(f"{case.name}, {SAMPLES} images of the next, answered and then learnt")
-    x, labels = second_epoch(case, data)
+    x, y = epoch_of(case, data, epoch=1)
+    x, labels = x[:SAMPLES], list[int | None](y[:SAMPLES].tolist())
     unlabelled: list[int | None] = [None] * len(x)
     infers, trains = (
         taken(schedule, work_of(schedule, learner, x, given)) for given in (unlabelled, labels)
@@ -102,16 +102,6 @@ def golden_after_an_epoch(case: Case, data: Dataset) -> GoldenEngine:
     samples = len(data.x_train)
     write_rates(exact, Rates.of(case.network.learning, 2 * samples, epoch=samples).at(samples))
     return exact
-
-
-def second_epoch(case: Case, data: Dataset) -> tuple[Samples, list[int | None]]:
-    """Its first samples, varied like all of it, and their labels."""
-    samples = len(data.x_train)
-    order = shuffled(case.formats, samples, 1)[:SAMPLES]
-    variation, x = Variation.of_epoch(case.network, samples, 1), data.x_train[order]
-    if variation:
-        x = variation.applied(x, slice(0, SAMPLES))
-    return x, data.y_train[order].tolist()
 
 
 def work_of(

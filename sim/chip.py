@@ -81,11 +81,23 @@ class SimulatedCore:
     def reset(self) -> None:
         """Reset the core and wait until it has drawn its weights; results stay."""
         self._run_waiting()
-        for probes in self._probes:
-            probes.retire()
         self.simulation.set("drain", 0)
         self.simulation.reset()
         self.simulation.run(until="idle")
+        self._record()
+
+    def forget(self) -> None:
+        """Record anew, once all samples are learnt: of long runs there is no room for everything.
+
+        Samples that are sent later are the first ones of :meth:`starts` and the like.
+        """
+        self._drain()
+        self.simulation.set("drain", 0)
+        self._record()
+
+    def _record(self) -> None:
+        for probes in self._probes:
+            probes.retire()
         schedule, simulation = self.schedule, self.simulation
         self._probes = [OwnProbes(simulation, *pair) for pair in schedule.own]
         if schedule.shared is not None and schedule.table is not None:

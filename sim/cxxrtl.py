@@ -178,6 +178,11 @@ class Simulation:
     optimisation
         `FAST` or `QUICK`.
 
+    Members
+    -------
+    key
+        Tells this very design, and what its simulator is made by, from all others.
+
     Names are those of ports (see :mod:`sim.streams`) or hierarchical, joined by dots:
     ``layer0.sweep.address``.
     """
@@ -191,7 +196,8 @@ class Simulation:
     ) -> None:
         self.component = component
         self.agents: list[Agent] = []
-        self.library = ctypes.CDLL(str(compile_library(component, keep, optimisation)))
+        library = compile_library(component, keep, optimisation)
+        self.key, self.library = library.stem, ctypes.CDLL(str(library))
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self.library, name)
             function.restype, function.argtypes = result, arguments

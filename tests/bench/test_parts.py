@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from bench import builds, cases, cycles, epoch, golden, observe, seeds, sharing
+from bench import builds, cases, cycles, epoch, golden, observe, passage, seeds, sharing
 from bench.__main__ import main
 from bench.cases import Case
 from bench.figures import Figure, Skipped
@@ -18,7 +18,7 @@ from bench.say import Meanwhile
 from boards.registry import find_board
 from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine
-from golden_model.spec.control import Counter
+from golden_model.spec.control import Activity, Counter
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from hdl.timing import Timing
 from sim.chip import SimulatedCore
@@ -43,9 +43,10 @@ class Quick(SimulatedCore):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, tmp_path):
     for module in (observe, epoch):
         monkeypatch.setattr(module, "SimulatedCore", Quick)
+    monkeypatch.setattr(epoch, "KEPT", tmp_path)
 
 
 @pytest.fixture
@@ -65,9 +66,13 @@ def data(monkeypatch):
     return found
 
 
+def an_epoch(advance=silent):
+    return epoch.epoch(CASE, *epoch.passed(CASE, None), advance)
+
+
 def test_an_epoch_on_the_chip_equals_the_golden_model(data, quick):
     done = []
-    found = epoch.epoch(CASE, None, done.append)
+    found = an_epoch(done.append)
     assert found.differences == 0
     # Classes and scores of 42 samples, and 4 x 7 and 3 x 5 weights.
     assert found.compared == 42 * (1 + 3) + 28 + 15
@@ -81,11 +86,65 @@ def test_an_epoch_notices_a_golden_model_that_differs(data, quick, monkeypatch):
             super().send(sample, None if label == 2 else label)
 
     monkeypatch.setattr(epoch, "GoldenEngine", Wrong)
-    found = epoch.epoch(CASE, None, silent)
+    found = an_epoch()
     assert found.differences > 0
     figures = [f for f in epoch.figures(CASE, found, None) if isinstance(f, Figure)]
     (unlike,) = [f for f in figures if f.what == epoch.DIFFERENCES]
     assert not unlike.met
+
+
+def interrupting(stop):
+    """Somebody who presses Ctrl-C at the sign of progress of that number."""
+    left = iter(range(stop))
+
+    def advance(done):
+        if next(left) == stop - 1:
+            raise KeyboardInterrupt
+
+    return advance
+
+
+def test_an_interrupted_epoch_goes_on_and_ends_as_if_it_had_not_been(data, quick, monkeypatch):
+    """Each time a chunk is lost that has been done since the file was written."""
+    monkeypatch.setattr(passage, "CHUNK", 5)
+    monkeypatch.setattr(passage, "KEPT", 300)
+    whole = an_epoch()
+    epoch.file_of(CASE).unlink()
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            an_epoch(interrupting(4))
+    done = []
+    again = an_epoch(done.append)
+    assert sum(done) == 2 * 42
+    assert done[0] == 30
+    assert again.differences == 0
+    same = ("accuracy", "compared")
+    assert [getattr(again, name) for name in same] == [getattr(whole, name) for name in same]
+    for name in ("training", "inference"):
+        one, other = getattr(again, name), getattr(whole, name)
+        assert one.clocks == other.clocks
+        for words in (Activity.WORDS_READ, Activity.WORDS_WRITTEN):
+            assert [one.words(layer, words) for layer in (0, 1)] == [
+                other.words(layer, words) for layer in (0, 1)
+            ]
+
+
+def test_a_damaged_file_is_of_no_use(data, quick):
+    epoch.file_of(CASE).parent.mkdir()
+    epoch.file_of(CASE).write_bytes(b"damaged")
+    done = []
+    assert an_epoch(done.append).differences == 0
+    assert done[0] == 0
+
+
+def test_what_another_design_or_other_samples_came_to_is_of_no_use(data):
+    """Each of these has another key, which a file must have to be gone on from."""
+    stretch, test = epoch.passed(CASE, None)[0]
+    others = [{"x": stretch.x ^ 1}, {"labels": stretch.labels[::-1]}, {"rates": test.rates}]
+    stretches = [stretch, *(replace(stretch, **other) for other in others)]
+    cores = [SimpleNamespace(simulation=SimpleNamespace(key=key)) for key in ("one", "other")]
+    keys = {passage.key_of(core, [stretch, test]) for core in cores for stretch in stretches}
+    assert len(keys) == 8
 
 
 def test_steady_state_is_what_the_schedule_says(quick):
