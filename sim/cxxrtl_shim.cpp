@@ -3,6 +3,68 @@
 
 #include <cxxrtl/cxxrtl.h>
 
+namespace cxxrtl {
+
+// Slices of values by themselves. CXXRTL's read and write all of a value for any part of it, so
+// that a signal which is put together from many parts takes the square of its width: of wide
+// engines that was most of the time.
+template <size_t Bits, size_t Stop, size_t Start>
+value<Stop - Start + 1> part_of(const value<Bits> &whole) {
+    constexpr size_t first = Start / 32, shift = Start % 32;
+    value<Stop - Start + 1> part;
+    for (size_t n = 0; n < part.chunks; n++) {
+        uint64_t both = whole.data[first + n];
+        if (first + n + 1 < whole.chunks) both |= uint64_t(whole.data[first + n + 1]) << 32;
+        part.data[n] = uint32_t(both >> shift);
+    }
+    part.data[part.chunks - 1] &= part.msb_mask;
+    return part;
+}
+
+template <size_t Bits, size_t Stop, size_t Start>
+void put_into(value<Bits> &whole, const value<Stop - Start + 1> &part) {
+    constexpr size_t first = Start / 32, shift = Start % 32;
+    for (size_t n = 0; n < part.chunks; n++) {
+        uint64_t mask = uint64_t(n + 1 < part.chunks ? ~uint32_t(0) : part.msb_mask) << shift;
+        uint64_t bits = uint64_t(part.data[n]) << shift;
+        uint32_t &low = whole.data[first + n];
+        low = (low & ~uint32_t(mask)) | uint32_t(bits);
+        if (mask >> 32) {
+            uint32_t &high = whole.data[first + n + 1];
+            high = (high & ~uint32_t(mask >> 32)) | uint32_t(bits >> 32);
+        }
+    }
+}
+
+template <size_t Bits, size_t Stop, size_t Start>
+struct slice_expr<value<Bits>, Stop, Start> : expr_base<slice_expr<value<Bits>, Stop, Start>> {
+    static constexpr size_t bits = Stop - Start + 1;
+    value<Bits> &expr;
+
+    slice_expr(value<Bits> &expr) : expr(expr) {}
+    slice_expr(const slice_expr &) = delete;
+    operator value<bits>() const { return part_of<Bits, Stop, Start>(expr); }
+    value<bits> val() const { return *this; }
+    slice_expr &operator=(const value<bits> &part) {
+        put_into<Bits, Stop, Start>(expr, part);
+        return *this;
+    }
+};
+
+template <size_t Bits, size_t Stop, size_t Start>
+struct slice_expr<const value<Bits>, Stop, Start>
+    : expr_base<slice_expr<const value<Bits>, Stop, Start>> {
+    static constexpr size_t bits = Stop - Start + 1;
+    const value<Bits> &expr;
+
+    slice_expr(const value<Bits> &expr) : expr(expr) {}
+    slice_expr(const slice_expr &) = delete;
+    operator value<bits>() const { return part_of<Bits, Stop, Start>(expr); }
+    value<bits> val() const { return *this; }
+};
+
+}  // namespace cxxrtl
+
 namespace cxxrtl_design {
 
 // A write that is not enabled need not be queued; sim/netlist.py makes every write one of these.
