@@ -45,10 +45,10 @@ def on_boards(pairs: Pairs) -> Callable[[str], Sequence[Named]]:
 
 PARTS = {
     "cycles": Part(cycles.run, on_boards(MNIST + WIDE + DIGITS)),
-    "epoch": Part(epoch.run, on_boards(MNIST)),
-    "traffic": Part(traffic.run, on_boards(MNIST + WIDE + DIGITS)),
+    "epoch": Part(epoch.run, on_boards(MNIST + SHARING[:1])),
+    "traffic": Part(traffic.run, on_boards(MNIST + WIDE + DIGITS + SHARING)),
     "multipliers": Part(multipliers.run, on_boards(MNIST + WIDE + DIGITS)),
-    "golden": Part(golden.run, on_boards(MNIST[1:] + WIDE)),
+    "golden": Part(golden.run, on_boards(MNIST[1:] + WIDE + SHARING)),
     "sharing": Part(sharing.run, on_boards(SHARING)),
     "area": Part(area.run, on_boards(MNIST[:1])),
     "seeds": Part(seeds.run, on_boards(MNIST + DIGITS)),

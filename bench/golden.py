@@ -1,100 +1,158 @@
-"""Part ``golden``: samples per second of the golden model, of PyTorch, and of the chip."""
+"""Part ``golden``: samples per second of the golden model, of PyTorch, and of the chip.
+
+Single threads, and the time that the processor spent on them: others use the machine too.
+"""
 
 import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bench import builds
-from bench.cases import Case
+from bench.cases import Case, measured
 from bench.figures import Figure, Found, Skipped
-from bench.observe import dataset, on_data
+from bench.observe import dataset, epoch_of, on_data
 from bench.say import Say
-from golden_model.engine import GoldenEngine
+from bench.sharing import exactly, taken, work_of
+from golden_model.engine import GoldenEngine, fastest
 from golden_model.rates import write_rates
-from golden_model.spec.errors import SpecError
 from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Samples
-from golden_model.training import shuffled
-from hdl.passes.errors import DoesNotFit
+from golden_model.training import send_all
 
-SAMPLES = 10_000
+SAMPLES, CONVOLVED = 10_000, 2_000
+"""Of fully connected networks, and of all others."""
 RUNS = 3
-"""Of these the fastest counts, on all sides: others use the machine too."""
+"""Of these the fastest counts, on all sides."""
 CHIP_SAMPLES = 500
-TIMES_FASTER = 10.0
-"""The chip with 128 units, than the golden model."""
+POINTS, AT_EACH = 8, 12
+"""Where the cycle model looks at the samples, evenly spaced, and at how many."""
 UNIT = "samples/s"
+NUMPY, NUMBA, TORCH = "golden model", "compiled golden model", "PyTorch"
+GOALS = {
+    "mnist-128": {NUMPY: 10.0},
+    "mnist-conv": {NUMBA: 2.5, TORCH: 8.0},
+}
+"""How often the chip is to be faster, by network and what stands beside it."""
+Labels = NDArray[np.uint8]
+Rival = Callable[[FormattedNetwork, Samples, Labels], dict[str, float]]
 
 
 def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
-    for case in cases:
-        shape = "-".join(map(str, [case.network.inputs, *(f.units for f in case.formats.layers)]))
-        try:
-            yield from compare(case, shape, say)
-        except (SpecError, DoesNotFit) as error:
-            yield Skipped(case=shape, why=str(error))
+    return measured(cases, partial(compare, say=say))
 
 
-def compare(case: Case, shape: str, say: Say) -> Iterator[Found]:
-    """Golden model and PyTorch in turns, then the chip."""
-    formats, data = case.formats, dataset(case.network, case.data)
-    order = shuffled(formats, len(data.x_train), 0)[:SAMPLES]
-    x, labels = data.x_train[order], data.y_train[order].tolist()
-    torch_found = importlib.util.find_spec("torch") is not None
-    golden, torch = 0.0, dict[str, float]()
+def compare(case: Case, say: Say) -> Iterator[Found]:
+    """All rivals in turns, then the chip."""
+    formats, convolved = case.formats, case.network.image is not None
+    count = CONVOLVED if convolved else SAMPLES
+    x, labels = epoch_of(case, dataset(case.network, case.data))
+    x, labels = x[:count], labels[:count]
+    rivals: list[Rival] = [_numpy]
+    for name, rival, extra in OPTIONAL:
+        if importlib.util.find_spec(name) is not None:
+            rivals.append(rival)
+        else:
+            yield Skipped(
+                case=f"{case.name}, {name}", why=f"not installed: pip install -e '.[{extra}]'"
+            )
+    rates = dict[str, float]()
     for number in range(RUNS):
-        # In turns, so that both meet the same machine.
-        say(f"{shape}, run {number + 1} of {RUNS}, {SAMPLES} samples each")
-        golden = max(golden, golden_rate(formats, x, labels))
-        if torch_found:
-            rates = _torch_rates(formats, x, labels)
-            torch = {name: max(rate, torch.get(name, 0.0)) for name, rate in rates.items()}
-    fastest = max(torch.values(), default=None)
-    yield Figure(case=shape, what="golden model, training", unit=UNIT, value=golden,
-                 goal=fastest, note=f"first {SAMPLES} samples of the first epoch")  # fmt: skip
-    if not torch_found:
-        yield Skipped(case=f"{shape}, PyTorch", why="not installed: pip install -e '.[bench]'")
-    for name, rate in torch.items():
-        yield Figure(case=shape, what=f"PyTorch, {name}", unit=UNIT, value=rate,
-                     note="one thread, batch 1")  # fmt: skip
-    yield from _chip(case, shape, golden, say)
+        # In turns, so that all meet the same machine.
+        say(f"{case.name}, run {number + 1} of {RUNS}, {count} samples each")
+        for rival in rivals:
+            for what, rate in rival(formats, x, labels).items():
+                rates[what] = max(rate, rates.get(what, 0.0))
+    best = None if convolved else _fastest(rates, TORCH)
+    note = f"one thread, batch 1, first {count} samples of the first epoch"
+    for what, rate in rates.items():
+        yield Figure(case=case.name, what=f"{what}, training", unit=UNIT, value=rate,
+                     goal=rates[best] if best and what == NUMPY else None, note=note)  # fmt: skip
+    yield from _chip(case, (x, labels), rates, say)
 
 
-def golden_rate(formats: FormattedNetwork, x: Samples, labels: list[int]) -> float:
-    """Samples per second that the golden model learns, from fresh weights, in one thread."""
-    engine = GoldenEngine(formats)
-    write_rates(engine, formats.network.learning.first_step)
+def _numpy(formats: FormattedNetwork, x: Samples, labels: Labels) -> dict[str, float]:
+    return {NUMPY: golden_rate(GoldenEngine(formats), x, labels)}
+
+
+def _numba(formats: FormattedNetwork, x: Samples, labels: Labels) -> dict[str, float]:
+    golden_rate(GoldenEngine(formats, compiled=True), x[:1], labels[:1])  # compiles the loops
+    return {NUMBA: golden_rate(GoldenEngine(formats, compiled=True), x, labels)}
+
+
+def golden_rate(engine: GoldenEngine, x: Samples, labels: Labels) -> float:
+    """Samples per second that a fresh golden model learns, in one thread."""
+    write_rates(engine, engine.formats.network.learning.first_step)
     with threadpool_limits(limits=1):
-        start = time.perf_counter()
-        for sample, label in zip(x, labels, strict=True):
-            engine.send(sample, label)
-        engine.results()
-        return len(labels) / (time.perf_counter() - start)
+        start = time.process_time()
+        send_all(engine, x, labels)
+        return len(labels) / (time.process_time() - start)
 
 
-def _torch_rates(formats: FormattedNetwork, x: Samples, labels: list[int]) -> dict[str, float]:
+def _torch(formats: FormattedNetwork, x: Samples, labels: Labels) -> dict[str, float]:
     # Imported here because it is an extra, and takes seconds.
     from bench.pytorch import time_variants  # noqa: PLC0415
 
-    timings = time_variants(formats, x, labels)
-    return {name: timing.samples_per_second for name, timing in timings.items()}
+    timings = time_variants(formats, x, labels.tolist())
+    return {f"{TORCH}, {name}": timing.samples_per_second for name, timing in timings.items()}
 
 
-def _chip(case: Case, shape: str, golden: float, say: Say) -> Iterator[Found]:
-    say(f"{shape}, the chip's clocks")
-    clocks = on_data(case, case.schedule(), CHIP_SAMPLES)[0].clocks
+OPTIONAL: tuple[tuple[str, Rival, str], ...] = (
+    ("numba", _numba, "fast"),
+    ("torch", _torch, "bench"),
+)
+"""Packages, who needs them, and the extra that brings them."""
+
+
+def _chip(
+    case: Case, sent: tuple[Samples, Labels], rates: dict[str, float], say: Say
+) -> Iterator[Found]:
+    say(f"{case.name}, the chip's clocks")
+    clocks, how = _clocks(case, *sent)
+    goals = {
+        what: goal
+        for start, goal in GOALS.get(case.network.name, {}).items()
+        if (what := _fastest(rates, start)) is not None
+    }
+    if goals:
+        rate = max(goal * rates[what] for what, goal in goals.items())
+        note = f"{clocks:,.0f} clocks, {how}"
+        yield Figure(case=case.name, what="clock that all goals take", unit="MHz",
+                     value=rate * clocks / 1e6, fewer_is_better=True, note=note)  # fmt: skip
     try:
-        report = builds.report(case, say)
+        mhz = builds.report(case, say)["clock_mhz"]
     except builds.FAILURES as error:
-        why = str(error).splitlines()[0]
-        yield Skipped(case=f"{shape} on {case.board.name}", why=why)
+        yield Skipped(case=f"{case.name}, chip", why=str(error).splitlines()[0])
         return
-    rate = report["clock_mhz"] * 1e6 / clocks
-    note = f"{case.board.name}, {clocks:,.0f} clocks, {CHIP_SAMPLES} samples of {case.data}"
-    yield Figure(case=shape, what=f"chip at {report['clock_mhz']:g} MHz, training", unit=UNIT,
-                 value=rate, note=note)  # fmt: skip
-    goal = TIMES_FASTER if case.network.name == "mnist-128" else None
-    yield Figure(case=shape, what="chip / golden model", unit="", value=rate / golden, goal=goal)
+    yield Figure(case=case.name, what=f"chip at {mhz:g} MHz, training", unit=UNIT,
+                 value=mhz * 1e6 / clocks, note=f"{clocks:,.0f} clocks, {how}")  # fmt: skip
+    for what, rate in rates.items():
+        yield Figure(case=case.name, what=f"chip / {what}", unit="",
+                     value=mhz * 1e6 / clocks / rate, goal=goals.get(what))  # fmt: skip
+
+
+def _fastest(rates: dict[str, float], start: str) -> str | None:
+    """Of what begins with that name: a rival runs as fast as its fastest way."""
+    named = [what for what in rates if what == start or what.startswith(f"{start}, ")]
+    return max(named, key=lambda what: rates[what], default=None)
+
+
+def _clocks(case: Case, x: Samples, labels: Labels) -> tuple[float, str]:
+    """Per sample that is learnt, and how they were found."""
+    schedule = case.schedule()
+    if schedule.engine is None or schedule.own:
+        found = on_data(case, schedule, CHIP_SAMPLES)[0].clocks
+        return found, f"{CHIP_SAMPLES} samples of {case.data} through the RTL"
+    learner, clocks = fastest(case.formats), list[float]()
+    write_rates(learner, case.network.learning.first_step)
+    for part in np.array_split(np.arange(len(x)), POINTS):
+        seen = part[:AT_EACH]
+        work = work_of(schedule, exactly(learner), x[seen], labels[seen].tolist())
+        clocks.append(taken(schedule, work).clocks)
+        send_all(learner, x[part], labels[part])
+    return float(np.mean(clocks)), f"by the cycle model, {POINTS * AT_EACH} of the same samples"

@@ -10,7 +10,8 @@ BACKPROPAGATION = {"plain": 4, "fused": 3}
 """Weight words moved per weight and sample.
 
 Plain: read forward, read backward, read and written for the update. Fused: the backward pass or the
-next forward pass reads what the update writes.
+next forward pass reads what the update writes. A convolution's weights are read, both ways, for
+each of its windows.
 """
 
 
@@ -39,7 +40,13 @@ def dense_limit(schedule: ScheduledNetwork, update: bool) -> int:
     return max(engines)
 
 
-def backpropagation(weights: list[int], kind: str, *, first_read_backward: bool = True) -> int:
+def backpropagation(
+    weights: list[int],
+    kind: str,
+    *,
+    windows: list[int] | None = None,
+    first_read_backward: bool = True,
+) -> int:
     """Weights that backpropagation moves per sample.
 
     Parameters
@@ -48,9 +55,15 @@ def backpropagation(weights: list[int], kind: str, *, first_read_backward: bool 
         Of each layer, the first one first.
     kind
         ``plain`` or ``fused``.
+    windows
+        How often a layer's weights are read for a sample, each way; those of a convolution once for
+        each block of places that shares a read. All of them once if left out.
     first_read_backward
         Nobody needs the error of the inputs, so that the backward pass can leave out the first
         layer; False counts it so.
     """
-    moved = BACKPROPAGATION[kind] * sum(weights)
-    return moved if first_read_backward else moved - weights[0]
+    windows = windows or [1] * len(weights)
+    reads = [count * times for count, times in zip(weights, windows, strict=True)]
+    update = BACKPROPAGATION[kind] - 2
+    moved = 2 * sum(reads) + update * sum(weights)
+    return moved if first_read_backward else moved - reads[0]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,10 @@ from sim.chip import SimulatedCore
 
 CHUNK = 200
 """Samples between two signs of progress, at most."""
-KEPT = 5_000_000
-"""Clocks of samples after which the file is written: a minute or so. They decide it alone, so that
-updates are waited for at the same samples, interrupted or not."""
+KEPT = 20_000_000
+"""Clocks of samples after which the file is written: a minute or two, of which reading all weights
+takes a twentieth. They decide it alone, so that updates are waited for at the same samples,
+interrupted or not."""
 Answers = NDArray[np.int64]
 """Class, then all scores, of each sample: shape ``[samples, 1 + classes]``."""
 
@@ -117,18 +119,18 @@ class Passage:
         weights = [self.core.read_weights(layer.index) for layer in self.core.formats.layers]
         self.simulated += self.core.simulation.clocks - self._begun
         self.seconds += time.perf_counter() - self._since
+        arrays: dict[str, Any] = {
+            "key": np.array(self._key),
+            "answers": self.answers,
+            "counts": self._counts,
+            "clocks": self._clocks,
+            "intervals": self._intervals,
+            "spent": np.array([self.simulated, self.seconds]),
+            "registers": _registers(self.core),
+        }
+        arrays |= {f"weights{index}": array for index, array in enumerate(weights)}
         content = io.BytesIO()
-        np.savez(
-            content,
-            key=np.array(self._key),
-            answers=self.answers,
-            counts=self._counts,
-            clocks=self._clocks,
-            intervals=self._intervals,
-            spent=np.array([self.simulated, self.seconds]),
-            registers=_registers(self.core),
-            **{f"weights{index}": array for index, array in enumerate(weights)},
-        )
+        np.savez(content, **arrays)
         self.file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(self.file, content.getvalue())
         self._begin()

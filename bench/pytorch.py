@@ -1,7 +1,8 @@
-"""The same network in PyTorch: float32, batch 1, one thread, the way that runs fastest there.
+"""The same network in PyTorch: float32, batch 1, one thread, the ways that run fastest there.
 
 A hidden layer learns by the pairwise hinge of its own fixed random classifier, the readout by that
-of its scores; plain SGD. Margins and rates are those of the golden model in real units.
+of its scores; plain SGD. Margins and rates are those of the golden model in real units. The same
+network by backpropagation of the readout's loss stands beside it.
 """
 
 import time
@@ -11,8 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from golden_model.spec.formats import ACTIVATION_FRACTION, FormattedNetwork, LayerFormat
+from golden_model.convolution import regions_of
+from golden_model.spec.formats import (
+    ACTIVATION_FRACTION,
+    ConvFormat,
+    FormattedNetwork,
+    LayerFormat,
+)
 from golden_model.spec.learner import Samples
 
 Tensor = Any
@@ -27,22 +35,97 @@ class Timing:
     right: float
 
 
-class Net:
-    """Weights as tensors; the golden model's constants as real numbers."""
+class Layer:
+    """Weights as tensors, and the golden model's constants as real numbers; dense, or the readout.
 
-    def __init__(self, formats: FormattedNetwork) -> None:
-        hidden, readout = formats.layers
-        generator = torch.Generator().manual_seed(formats.network.seed)
-        self.weights = torch.randn(hidden.units, hidden.inputs, generator=generator)
-        self.weights /= hidden.inputs**0.5
-        self.bias = torch.zeros(hidden.units)
-        signs = torch.randint(0, 2, (hidden.classes, hidden.units), generator=generator)
-        self.classifier = 2.0 * signs - 1
-        self.readout = torch.randn(hidden.classes, hidden.units, generator=generator)
-        self.readout /= hidden.units**0.5
-        self.readout_bias = torch.zeros(hidden.classes)
-        self.margins = [layer.margin / 2**ACTIVATION_FRACTION for layer in (hidden, readout)]
-        self.rates = [real_rate(layer, formats) for layer in (hidden, readout)]
+    What an activation shift makes larger or smaller is in the weights.
+    """
+
+    def __init__(
+        self, layer: LayerFormat, formats: FormattedNetwork, generator: torch.Generator
+    ) -> None:
+        gain = 2.0 ** (
+            layer.weight_fraction
+            + layer.input_fraction
+            - layer.activation_shift
+            - ACTIVATION_FRACTION
+        )
+        self.format, self.reads_out = layer, layer.reads_out
+        self.weights = torch.randn(layer.units, layer.inputs, generator=generator)
+        self.weights *= gain / layer.inputs**0.5
+        self.bias = torch.zeros(layer.units)
+        # Of scores, from what :meth:`scored` gives.
+        shape = layer.classes, layer.units * layer.regions
+        self.classifier = 2.0 * torch.randint(0, 2, shape, generator=generator) - 1
+        self.back = self.classifier.T.contiguous()
+        self.margin = layer.margin / 2**ACTIVATION_FRACTION
+        self.rate = gain * real_rate(layer, formats)
+        self.bias_rate = self.rate * 2.0**-layer.bias_shift
+
+    def sums(self, x: Tensor) -> Tensor:
+        """``W x + b``."""
+        return torch.addmv(self.bias, self.weights, x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """h, or of the readout its scores, and what :meth:`learn` needs."""
+        x = x.flatten()
+        sums = self.sums(x)
+        if self.reads_out:
+            return sums, (x, sums)
+        h = torch.relu(sums)
+        return h, (x, h)
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Of the layer's own classifier."""
+        return h if self.reads_out else torch.mv(self.classifier, h)
+
+    def learn(self, seen: Tensor, error: Tensor) -> None:
+        """One step against an error of the scores."""
+        x, h = seen
+        d = error if self.reads_out else torch.mv(self.back, error) * (h > 0)
+        self.weights.addr_(d, x, alpha=-self.rate)
+        self.bias.sub_(d, alpha=self.bias_rate)
+
+
+class Convolution(Layer):
+    """With pooling, and scores of the sums of its regions; channels come first."""
+
+    def __init__(
+        self, layer: ConvFormat, formats: FormattedNetwork, generator: torch.Generator
+    ) -> None:
+        super().__init__(layer, formats, generator)
+        self.kernel, self.pool, self.map = layer.kernel, layer.pool, layer.map_shape
+        height, width, channels = layer.image
+        self.image = channels, height, width
+        # Shape [windows, regions]; of one region a sum does.
+        self.regions = torch.from_numpy(regions_of(layer).T.astype(np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """h of each filter and window, shape ``[units, windows]``; x is ``[channels, pixels]``."""
+        taps = functional.unfold(x.view(1, *self.image), self.kernel)[0]
+        sums = torch.addmm(self.bias[:, None], self.weights, taps)
+        if self.pool == 1:
+            h = torch.relu(sums)
+            return h, (taps, h, None)
+        maps = sums.view(len(sums), *self.map)
+        best, where = functional.max_pool2d(maps, self.pool, return_indices=True)
+        h = torch.relu(best).flatten(1)
+        return h, (taps, h, where.flatten(1))
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Of the layer's own classifier."""
+        by_region = h.sum(1) if self.regions.shape[1] == 1 else (h @ self.regions).flatten()
+        return torch.mv(self.classifier, by_region)
+
+    def learn(self, seen: Tensor, error: Tensor) -> None:
+        """One step against an error of the scores."""
+        taps, h, where = seen
+        by_region = torch.mv(self.back, error).view(len(h), -1)
+        d = (by_region if by_region.shape[1] == 1 else by_region @ self.regions.T) * (h > 0)
+        if where is not None:
+            d = torch.zeros(len(h), taps.shape[1]).scatter_(1, where, d)
+        self.weights.addmm_(d, taps.T, alpha=-self.rate)
+        self.bias.sub_(d.sum(1), alpha=self.bias_rate)
 
 
 def real_rate(layer: LayerFormat, formats: FormattedNetwork) -> float:
@@ -51,24 +134,29 @@ def real_rate(layer: LayerFormat, formats: FormattedNetwork) -> float:
     return float(2.0 ** (layer.input_fraction - shift - layer.weight_fraction))
 
 
-def explicit(net: Net, samples: Tensor, labels: list[int]) -> Iterator[int]:
+def layers_of(formats: FormattedNetwork) -> list[Layer]:
+    """Fresh ones; drawn in PyTorch's way, not with the golden model's weights."""
+    generator = torch.Generator().manual_seed(formats.network.seed)
+    return [
+        Convolution(layer, formats, generator)
+        if isinstance(layer, ConvFormat)
+        else Layer(layer, formats, generator)
+        for layer in formats.layers
+    ]
+
+
+def explicit(layers: list[Layer], samples: Tensor, labels: list[int]) -> Iterator[int]:
     """Gradients written out, no graph; a sample without error changes nothing."""
-    w, b, m, r, c = net.weights, net.bias, net.classifier, net.readout, net.readout_bias
-    back = m.T.contiguous()
-    (margin, readout_margin), (rate, readout_rate) = net.margins, net.rates
     with torch.inference_mode():
-        for x, label in zip(samples, labels, strict=True):
-            h = torch.addmv(b, w, x).relu_()
-            error, wrong = _pairwise(torch.mv(m, h), label, margin)
-            scores = torch.addmv(c, r, h)
-            if wrong:
-                d = torch.mv(back, error) * (h > 0)
-                w.addr_(d, x, alpha=-rate)
-                b.sub_(d, alpha=rate)
-            error, wrong = _pairwise(scores, label, readout_margin)
-            if wrong:
-                r.addr_(error, h, alpha=-readout_rate)
-                c.sub_(error, alpha=readout_rate)
+        for sample, label in zip(samples, labels, strict=True):
+            x = sample
+            for layer in layers:
+                h, seen = layer.forward(x)
+                scores = layer.scores(h)
+                error, wrong = _pairwise(scores, label, layer.margin)
+                if wrong:
+                    layer.learn(seen, error)
+                x = h
             yield int(scores.argmax())
 
 
@@ -80,28 +168,43 @@ def _pairwise(scores: Tensor, label: int, margin: float) -> tuple[Tensor, int]:
     return error, wrong
 
 
-def autograd(net: Net, samples: Tensor, labels: list[int]) -> Iterator[int]:
+def autograd(layers: list[Layer], samples: Tensor, labels: list[int]) -> Iterator[int]:
     """The losses as one writes them in PyTorch, `backward`, and its SGD."""
-    (margin, readout_margin), (rate, readout_rate) = net.margins, net.rates
-    hidden = [net.weights.requires_grad_(), net.bias.requires_grad_()]
-    readout = [net.readout.requires_grad_(), net.readout_bias.requires_grad_()]
-    groups = [{"params": hidden, "lr": rate}, {"params": readout, "lr": readout_rate}]
+    return _by_graph(layers, samples, labels, local=True)
+
+
+def backpropagation(layers: list[Layer], samples: Tensor, labels: list[int]) -> Iterator[int]:
+    """The readout's loss only, through all layers; without a readout the last layer's own."""
+    return _by_graph(layers, samples, labels, local=False)
+
+
+def _by_graph(
+    layers: list[Layer], samples: Tensor, labels: list[int], *, local: bool
+) -> Iterator[int]:
+    groups = []
+    for layer in layers:
+        groups.append({"params": [layer.weights.requires_grad_()], "lr": layer.rate})
+        groups.append({"params": [layer.bias.requires_grad_()], "lr": layer.bias_rate})
     optimiser = torch.optim.SGD(groups)
-    for x, label in zip(samples, labels, strict=True):
-        h = torch.relu(torch.addmv(net.bias, net.weights, x))
-        own = torch.mv(net.classifier, h)
-        scores = torch.addmv(net.readout_bias, net.readout, h.detach())
-        loss = torch.relu(margin - own[label] + own).sum()
-        loss = loss + torch.relu(readout_margin - scores[label] + scores).sum()
+    for sample, label in zip(samples, labels, strict=True):
+        x, losses = sample, list[Tensor]()
+        for layer in layers:
+            h, _ = layer.forward(x)
+            if local or layer is layers[-1]:
+                scores = layer.scores(h)
+                losses.append(torch.relu(layer.margin - scores[label] + scores).sum())
+            x = h.detach() if local else h
         optimiser.zero_grad()
-        loss.backward()
+        torch.stack(losses).sum().backward()
         optimiser.step()
         yield int(scores.argmax())
 
 
-VARIANTS: dict[str, Callable[[Net, Tensor, list[int]], Iterator[int]]] = {
+Variant = Callable[[list[Layer], Tensor, list[int]], Iterator[int]]
+VARIANTS: dict[str, Variant] = {
     "explicit updates": explicit,
     "autograd": autograd,
+    "backpropagation": backpropagation,
 }
 
 
@@ -111,8 +214,11 @@ def time_variants(formats: FormattedNetwork, x: Samples, labels: list[int]) -> d
     torch.set_num_threads(1)
     try:
         samples = torch.from_numpy(x.astype(np.float32) / 256)
+        if formats.network.image is not None:
+            pixels = samples.view(len(x), -1, formats.network.image[2])
+            samples = pixels.transpose(1, 2).contiguous()
         return {
-            name: _time(variant(Net(formats), samples, labels), labels)
+            name: _time(variant(layers_of(formats), samples, labels), labels)
             for name, variant in VARIANTS.items()
         }
     finally:
@@ -120,7 +226,7 @@ def time_variants(formats: FormattedNetwork, x: Samples, labels: list[int]) -> d
 
 
 def _time(answers: Iterator[int], labels: list[int]) -> Timing:
-    start = time.perf_counter()
+    start = time.process_time()
     right = sum(answer == label for answer, label in zip(answers, labels, strict=True))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return Timing(samples_per_second=len(labels) / seconds, right=right / len(labels))

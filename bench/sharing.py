@@ -11,7 +11,7 @@ from bench.figures import Figure, Found, Skipped
 from bench.observe import dataset, epoch_of
 from bench.say import Say
 from golden_model.data.dataset import Dataset
-from golden_model.engine import GoldenEngine
+from golden_model.engine import GoldenEngine, fastest
 from golden_model.rates import Rates, write_rates
 from golden_model.spec.control import Register
 from golden_model.spec.learner import Samples
@@ -94,13 +94,21 @@ def _figures(case: Case, kind: str, infers: Taken, trains: Taken, ratio: float) 
 
 def golden_after_an_epoch(case: Case, data: Dataset) -> GoldenEngine:
     """Trained on all images once, as `golden_model.train` does it; then its traces tell winners."""
-    quick, exact = GoldenEngine(case.formats, compiled=True), GoldenEngine(case.formats)
+    quick = fastest(case.formats)
     for _ in train(quick, data, epochs=1):
         pass
-    for layer in case.formats.layers:
-        exact.write_weights(layer.index, quick.read_weights(layer.index))
-    samples = len(data.x_train)
+    exact, samples = exactly(quick), len(data.x_train)
     write_rates(exact, Rates.of(case.network.learning, 2 * samples, epoch=samples).at(samples))
+    return exact
+
+
+def exactly(quick: GoldenEngine) -> GoldenEngine:
+    """A plain engine that goes on from there, with traces that tell winners."""
+    exact = GoldenEngine(quick.formats)
+    for layer in quick.formats.layers:
+        exact.write_weights(layer.index, quick.read_weights(layer.index))
+        for register in Register:
+            exact.write_register(layer.index, register, quick.read_register(layer.index, register))
     return exact
 
 
