@@ -59,9 +59,19 @@ def chained(table: EngineTable, folding: SharedFolding, samples: Sequence[Sample
         if work.groups:
             found["gradients"] += entries
             if row is not table.rows[0]:
-                found["gradients"] += _taps(row, folding, work)[0]
                 found["errors"] += 2 * -(-row.format.input_size // folding.heads)
+    found["gradients"] += backward(table, folding, samples)
     return found
+
+
+def backward(table: EngineTable, folding: SharedFolding, samples: Sequence[SampleWork]) -> int:
+    """Weight words that it would read for errors of all layers but the first, zeros skipped."""
+    above = (
+        (row, work) for sample in samples for row, work in zip(table.rows, sample, strict=True)
+    )
+    return sum(
+        _taps(row, folding, work)[0] for row, work in above if work.groups and row.format.index
+    )
 
 
 def chained_dense(table: EngineTable, folding: SharedFolding) -> Words:
@@ -116,11 +126,12 @@ def _of_both(row: Row, folding: SharedFolding, work: LayerWork, entries: int) ->
         for block in group:
             visits, looked = _visits(block)
             found["winners"] += len(block.entries)
-            found["pages read"] += visits
             found["gradients"] += visits
             # Written at each visit; read at each but a tap's first one, and once more at the end.
             found["steps"] += 2 * visits
-            flags += 0 if block.bias else looked
+            if not block.bias:
+                found["pages read"] += visits
+                flags += looked
     if folding.skip_zeros:
         found["flags"] += flags
     return found

@@ -18,7 +18,7 @@ from bench.sharing import golden_after_an_epoch, work_of
 from golden_model.spec.control import Activity
 from golden_model.spec.errors import SpecError
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.sharing_cycles import SampleWork, SharedCycles
+from hdl.passes.sharing_cycles import READ, WRITTEN, SampleWork, SharedCycles
 from hdl.passes.stages import ScheduledNetwork
 
 SAMPLES, IMAGES = 500, 40
@@ -59,6 +59,11 @@ def _shared(case: Case, say: Say) -> Iterator[Found]:
     counts = Observation(clocks=model.now / IMAGES, activity=np.array(model.counts) / IMAGES)
     note = f"{IMAGES} images of {case.data}"
     yield from moved(case, schedule, counts, note)
+    # Backpropagation reads the same words forward, those of the upper layers again, and updates.
+    ours = sum(counts[READ] + counts[WRITTEN] for counts in model.counts)
+    theirs = ours + buffers.backward(*schedule.engine, work)
+    yield Figure(case=case.name, what="moved / backpropagation, zeros skipped alike", unit="",
+                 value=ours / theirs, fewer_is_better=True, note=note)  # fmt: skip
     yield from buffered(case, schedule, work, note)
 
 

@@ -71,6 +71,10 @@ def test_what_backpropagation_moves():
     assert backpropagation([100, 10], "plain") == 440
     assert backpropagation([100, 10], "fused") == 330
     assert backpropagation([100, 10], "fused", first_read_backward=False) == 230
+    # A convolution's are read for each window, both ways, and written once.
+    assert backpropagation([100, 10], "plain", windows=[9, 1]) == 2 * 910 + 2 * 110
+    strict = backpropagation([100, 10], "fused", windows=[9, 1], first_read_backward=False)
+    assert strict == 910 + 10 + 110
 
 
 def observation(**activities):
