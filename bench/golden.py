@@ -24,8 +24,7 @@ from golden_model.spec.formats import FormattedNetwork
 from golden_model.spec.learner import Samples
 from golden_model.training import send_all
 
-SAMPLES, CONVOLVED = 10_000, 2_000
-"""Of fully connected networks, and of all others."""
+SAMPLES = 10_000
 RUNS = 3
 """Of these the fastest counts, on all sides."""
 CHIP_SAMPLES = 500
@@ -49,27 +48,25 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 def compare(case: Case, say: Say) -> Iterator[Found]:
     """All rivals in turns, then the chip."""
-    formats, convolved = case.formats, case.network.image is not None
-    count = CONVOLVED if convolved else SAMPLES
+    formats = case.formats
     x, labels = epoch_of(case, dataset(case.network, case.data))
-    x, labels = x[:count], labels[:count]
+    x, labels = x[:SAMPLES], labels[:SAMPLES]
     rivals: list[Rival] = [_numpy]
-    for name, rival, extra in OPTIONAL:
-        if importlib.util.find_spec(name) is not None:
+    for package, (name, rival, extra) in OPTIONAL.items():
+        if importlib.util.find_spec(package) is not None:
             rivals.append(rival)
-        else:
-            yield Skipped(
-                case=f"{case.name}, {name}", why=f"not installed: pip install -e '.[{extra}]'"
-            )
+            continue
+        why = f"{package} is not installed: pip install -e '.[{extra}]'"
+        yield Skipped(case=f"{case.name}, {name}", why=why)
     rates = dict[str, float]()
     for number in range(RUNS):
         # In turns, so that all meet the same machine.
-        say(f"{case.name}, run {number + 1} of {RUNS}, {count} samples each")
+        say(f"{case.name}, run {number + 1} of {RUNS}, {len(x)} samples each")
         for rival in rivals:
             for what, rate in rival(formats, x, labels).items():
                 rates[what] = max(rate, rates.get(what, 0.0))
-    best = None if convolved else _fastest(rates, TORCH)
-    note = f"one thread, batch 1, first {count} samples of the first epoch"
+    best = None if case.network.image else _fastest(rates, TORCH)
+    note = f"one thread, batch 1, first {len(x)} samples of the first epoch"
     for what, rate in rates.items():
         yield Figure(case=case.name, what=f"{what}, training", unit=UNIT, value=rate,
                      goal=rates[best] if best and what == NUMPY else None, note=note)  # fmt: skip
@@ -102,18 +99,18 @@ def _torch(formats: FormattedNetwork, x: Samples, labels: Labels) -> dict[str, f
     return {f"{TORCH}, {name}": timing.samples_per_second for name, timing in timings.items()}
 
 
-OPTIONAL: tuple[tuple[str, Rival, str], ...] = (
-    ("numba", _numba, "fast"),
-    ("torch", _torch, "bench"),
-)
-"""Packages, who needs them, and the extra that brings them."""
+OPTIONAL: dict[str, tuple[str, Rival, str]] = {
+    "numba": (NUMBA, _numba, "fast"),
+    "torch": (TORCH, _torch, "bench"),
+}
+"""By package: what runs with it, how, and the extra that brings it."""
 
 
 def _chip(
     case: Case, sent: tuple[Samples, Labels], rates: dict[str, float], say: Say
 ) -> Iterator[Found]:
     say(f"{case.name}, the chip's clocks")
-    clocks, how = _clocks(case, *sent)
+    clocks, how = clocks_of(case, *sent)
     goals = {
         what: goal
         for start, goal in GOALS.get(case.network.name, {}).items()
@@ -142,7 +139,7 @@ def _fastest(rates: dict[str, float], start: str) -> str | None:
     return max(named, key=lambda what: rates[what], default=None)
 
 
-def _clocks(case: Case, x: Samples, labels: Labels) -> tuple[float, str]:
+def clocks_of(case: Case, x: Samples, labels: Labels) -> tuple[float, str]:
     """Per sample that is learnt, and how they were found."""
     schedule = case.schedule()
     if schedule.engine is None or schedule.own:

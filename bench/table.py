@@ -12,8 +12,8 @@ from bench.figures import Figure, Found, Skipped
 COLUMNS = ("measured", "limit", "share", "goal", "")
 TITLES = {
     "cycles": "Clocks per sample, and what the clock makes of them",
-    "epoch": "A whole epoch of MNIST through the RTL of the bitstream",
-    "traffic": "Weights moved, counted by the RTL, against backpropagation",
+    "epoch": "An epoch of MNIST through the RTL of the bitstream",
+    "traffic": "Words moved, against backpropagation",
     "multipliers": "What the multipliers do in a dense training sweep",
     "golden": "Golden model, PyTorch and chip",
     "sharing": "Convolutions on an engine that layers share, by its cycle model",

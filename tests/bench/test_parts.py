@@ -18,6 +18,7 @@ from bench.say import Meanwhile
 from boards.registry import find_board
 from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine
+from golden_model.rates import write_rates
 from golden_model.spec.control import Activity, Counter
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from hdl.timing import Timing
@@ -232,16 +233,54 @@ def test_a_case_that_no_part_has_is_an_error(tmp_path):
     assert not out.exists()
 
 
-def test_without_pytorch_its_row_is_skipped(data, monkeypatch):
+def test_without_pytorch_and_numba_their_rows_are_skipped(data, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(golden, "_chip", lambda *given: iter(()))
-    found = list(golden.compare(CASE, "6-4-3", silent))
-    (skipped,) = [item for item in found if isinstance(item, Skipped)]
-    assert "PyTorch" in skipped.case
-    assert "[bench]" in skipped.why
+    found = list(golden.compare(CASE, silent))
+    numba, torch = (item for item in found if isinstance(item, Skipped))
+    assert ("compiled" in numba.case, "[fast]" in numba.why) == (True, True)
+    assert ("PyTorch" in torch.case, "[bench]" in torch.why) == (True, True)
     (figure,) = [item for item in found if isinstance(item, Figure)]
     assert figure.value > 0
     assert figure.met is None
+
+
+def test_a_shared_engine_is_compared_by_its_cycle_model(data, monkeypatch):
+    """At one clock for each sample of the model the chip would be as fast as that clock."""
+    layers = (Conv(filters=3, kernel=1),)
+    case = Case(
+        board=find_board("ulx3s-85f"),
+        network=replace(NETWORK, image=(2, 3, 1), layers=layers, learning=Learning(jitter=0)),
+    )
+    rival = {"PyTorch, slow": 100.0, "PyTorch, fast": 1000.0}
+    monkeypatch.setattr(golden, "OPTIONAL", {"json": ("PyTorch", lambda *given: rival, "")})
+    monkeypatch.setattr(golden, "GOALS", {"tiny": {"PyTorch": 8.0}})
+    monkeypatch.setattr(golden, "fastest", GoldenEngine)
+    monkeypatch.setattr(golden, "taken", lambda schedule, work: SimpleNamespace(clocks=len(work)))
+    monkeypatch.setattr(builds, "report", lambda *given: {"clock_mhz": 50.0})
+    figures = {figure.what: figure for figure in golden.run([case], silent)}
+    # Thirty samples: six of the parts have four, two have three.
+    clocks = (6 * 4 + 2 * 3) / 8
+    assert figures["chip at 50 MHz, training"].value == 50e6 / clocks
+    assert figures["clock that all goals take"].value == 8000 * clocks / 1e6
+    fast, slow = (figures[f"chip / PyTorch, {name}"] for name in ("fast", "slow"))
+    assert (fast.value, fast.goal, slow.goal) == (50e6 / clocks / 1000, 8.0, None)
+    assert slow.value == 10 * fast.value
+    assert figures["golden model, training"].goal is None
+
+
+def test_clocks_of_a_shared_engine_are_those_of_its_samples(data, monkeypatch):
+    layers = (Conv(filters=3, kernel=1),)
+    network = replace(NETWORK, image=(2, 3, 1), layers=layers)
+    case = Case(board=find_board("ulx3s-85f"), network=network)
+    monkeypatch.setattr(golden, "fastest", GoldenEngine)
+    monkeypatch.setattr(golden, "POINTS", 1)
+    monkeypatch.setattr(golden, "AT_EACH", 30)
+    clocks, _ = golden.clocks_of(case, data.x_train, data.y_train)
+    schedule, fresh = case.schedule(), GoldenEngine(case.formats)
+    write_rates(fresh, network.learning.first_step)
+    work = sharing.work_of(schedule, fresh, data.x_train, data.y_train.tolist())
+    assert clocks == sharing.taken(schedule, work).clocks
 
 
 def test_a_build_that_fails_is_skipped_with_its_reason(monkeypatch):
