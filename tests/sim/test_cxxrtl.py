@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from sim.cxxrtl import Simulation, SimulationStuck
+from sim.cxxrtl import QUICK, Simulation, SimulationStuck
 from tests.sim.accumulator import Accumulator, expected_totals
 
 
@@ -82,3 +85,47 @@ def test_stuck_simulation_ends():
 def test_unknown_name():
     with pytest.raises(KeyError, match="no signal or memory 'nothing'"):
         Simulation(Accumulator()).get("nothing")
+
+
+class Parts(wiring.Component):
+    """A signal put together from parts, and parts taken out of it, across words of 32 bits."""
+
+    WIDTHS = (1, 31, 5, 32, 37, 64, 2, 33, 20)
+
+    def __init__(self):
+        super().__init__(
+            {f"i{n}": In(width) for n, width in enumerate(self.WIDTHS)}
+            | {f"o{n}": Out(width) for n, width in enumerate(reversed(self.WIDTHS))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        total = sum(self.WIDTHS)
+        mixed = Signal(total)
+        whole = Signal(total)
+        m.d.sync += whole.eq(mixed)
+        at = 0
+        for n, width in enumerate(self.WIDTHS):
+            m.d.comb += mixed[at : at + width].eq(getattr(self, f"i{n}"))
+            at += width
+        at = 0
+        for n, width in enumerate(reversed(self.WIDTHS)):
+            m.d.comb += getattr(self, f"o{n}").eq(Cat(whole[at : at + width]))
+            at += width
+        return m
+
+
+def test_parts_of_a_wide_signal():
+    simulation = Simulation(Parts(), keep=("w:mixed",), optimisation=QUICK)
+    chance = np.random.default_rng(1)
+    for _ in range(20):
+        whole = at = 0
+        for n, width in enumerate(Parts.WIDTHS):
+            value = int(chance.integers(0, 2**64, dtype=np.uint64)) >> (64 - width)
+            simulation.set(f"i{n}", value)
+            whole |= value << at
+            at += width
+        simulation.step()
+        for n, width in enumerate(reversed(Parts.WIDTHS)):
+            assert simulation.get(f"o{n}") == whole % (1 << width), n
+            whole >>= width
