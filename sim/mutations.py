@@ -148,7 +148,16 @@ def images_schedule() -> ScheduledNetwork:
         learning=Learning(margin=200, feedback=Feedback.SIGN_CONCORDANT),
     )
     folding = SharedFolding(
-        pe=2, heads=2, taps=2, weight_memory="any", classifier_rom=False, parallel_classes=False
+        pe=2,
+        heads=2,
+        taps=2,
+        weight_memory="any",
+        single_port=True,
+        single_port_winners=True,
+        lone_words=True,
+        clear_slot=True,
+        classifier_rom=False,
+        parallel_classes=False,
     )
     return ScheduledNetwork(
         formats=infer_formats(network), foldings=(), shared=folding, memories=(), layers=(),

@@ -4,6 +4,20 @@ from sim.faults import Mutation
 
 SHARED_ENGINE = (
     Mutation(
+        name="sums in multiplier blocks go on from the window before",
+        module="sharing.lanes",
+        old="Mux(clear, 0, total + term)",
+        new="total + term",
+        images=True,
+    ),
+    Mutation(
+        name="winners are fetched where one is written",
+        module="sharing.winners",
+        old="~(self.beat & self.last) if single",
+        new="Const(1) if single",
+        images=True,
+    ),
+    Mutation(
         name="the last place wins on a tie",
         module="sharing.window_head",
         old="Mux(pools, b > a, turn)",
@@ -118,22 +132,22 @@ SHARED_ENGINE = (
     Mutation(
         name="the update of a window reads its first place",
         module="sharing.step_bank",
-        old="self.x[self.winners[lane]]",
-        new="self.x[0]",
+        old="self._inputs(tap)[self.winners[filter_]]",
+        new="self._inputs(tap)[0]",
         images=True,
     ),
     Mutation(
         name="a tap that comes twice in a row is added once",
         module="sharing.step_bank",
-        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))",
-        new="Mux(sums.fresh, 0, before[lane])",
+        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))",
+        new="Mux(sums.fresh, 0, before[n])",
         images=True,
     ),
     Mutation(
         name="steps of a block begin with those of the one before",
         module="sharing.step_bank",
-        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))",
-        new="Mux(sums.again, last, before[lane])",
+        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))",
+        new="Mux(sums.again, last, before[n])",
         images=True,
     ),
     Mutation(
@@ -146,8 +160,8 @@ SHARED_ENGINE = (
     Mutation(
         name="the second tap of a visit gets the first one's steps",
         module="sharing.updater",
-        old="Mux(half, second, first)",
-        new="first",
+        old="Mux(half[n // SHARE], bank.steps[pe + n], bank.steps[n])",
+        new="bank.steps[n]",
         images=True,
     ),
     Mutation(

@@ -98,31 +98,41 @@ def update_multipliers(layer: FullyConnected, folding: Folding, block: Multiplie
 
 
 def shared_cells(table: EngineTable, folding: SharedFolding, memories: Iterable[Memory]) -> int:
-    """Logic cells of an engine that layers share in an iCE40; not measured yet.
+    """Logic cells of an engine that layers share in an iCE40.
 
-    Of `memories` those that are in cells count; others may be among them.
+    Measured there of networks of 3 to 9 layers, with convolutions and without. Of `memories` those
+    that are in cells count; others may be among them.
     """
     formats = [row.format for row in table.rows]
+    layers, convolutions = len(formats), folding.places > 1
     score_bits = max(f.score_bits for f in formats)
-    # Both machines' counters and addresses, pages, flags; each layer's constants; the first score.
-    cells = 1100 + 60 * len(table.rows) + 2 * score_bits
-    # Sums in the making and on their way out; what the head makes of those of a block.
     accumulator_bits = max(f.accumulator_bits for f in formats)
-    cells += 2 * accumulator_bits * folding.lanes
+    # Both machines' addresses, and pages; each layer's constants and counters; windows' walks.
+    address_bits = table.weight_words.bit_length() + table.page_depth.bit_length()
+    cells = 50 * address_bits + 170 * layers + 150 * folding.pe + 750 * convolutions
+    if folding.skip_zeros:
+        cells += 690 if convolutions else 170
+    # Sums in the making, unless multiplier blocks add them up, and on their way out.
+    in_cells = 1 if folding.clear_slot else 2.5
+    cells += int(in_cells * accumulator_bits * folding.lanes)
+    # What the head makes of those of a block.
     cells += (100 + 2 * accumulator_bits) * folding.heads * folding.places
     if not folding.hard_forward:
         cells += folding.lanes * max(map(soft_forward_cells, formats))
     if folding.parallel_classes:
-        cells += formats[0].classes * 2 * score_bits
+        cells += formats[0].classes * 4 * score_bits
+    if not folding.classifier_rom:
+        cells += 350 + 20 * formats[0].classes if folding.parallel_classes else 100
     if folding.learns:
-        cells += 400 + folding.pe * _update_cells(table, folding)
+        cells += 500 + folding.pe * _update_cells(table, folding)
         if folding.parallel_classes:
-            cells += formats[0].classes * 3 * max(f.error_bits for f in formats)
+            # The judge's, those of each layer, and the gradients that are made of them.
+            cells += formats[0].classes * (9 + layers) * max(f.error_bits for f in formats)
     return cells + sum(_memory_cells(memory) for memory in memories if memory.kind == CELLS)
 
 
 def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
-    """Of one filter: its inputs, ``d * x``, the steps' sums, and a step's shift by the rate."""
+    """Of one filter: its inputs, ``d * x``, the steps' sums, a step's shift, and the weight."""
     formats = [row.format for row in table.rows]
     gradient_bits = max(f.gradient_bits for f in formats)
     step_bits = max(f.step_bits for f in formats)
@@ -130,8 +140,8 @@ def _update_cells(table: EngineTable, folding: SharedFolding) -> int:
     product = 0 if folding.hard_update else 2 * gradient_bits * ACTIVATION_BITS
     choice = ACTIVATION_BITS * (folding.places // 2)
     shift = step_bits * rates.bit_length()
-    tap = choice + product + 2 * step_bits
-    return folding.taps * tap + shift + 2 * weight_bits(table)
+    registers = (2 if folding.lone_words else 5) * step_bits + 6 * weight_bits(table)
+    return folding.taps * (choice + product + 2 * step_bits) + shift + registers
 
 
 def _memory_cells(memory: Memory) -> int:

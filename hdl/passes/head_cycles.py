@@ -37,6 +37,8 @@ class HeadCycles:
         The last word of a group may be named.
     writes
         Activations leave for the next layer's page, and the host waits.
+    appends
+        The last activations of a window's place leave, and its winners may be written.
     written
         Those of a layer have all left.
     judged
@@ -45,12 +47,13 @@ class HeadCycles:
 
     def __init__(self, rows: tuple[Row, ...], folding: SharedFolding) -> None:
         self.rows, self.folding = rows, folding
-        self.credit, self.writes, self.written = True, False, False
+        self.credit, self.writes, self.appends, self.written = True, False, False, False
         self.judged: int | None = None
         self._beats = folding.pe // folding.heads
         self._inside = [inside_map(row) for row in rows]
         self._layer = 0
         self._writing = deque[tuple[int, int]]()  # clocks from, and up to, which it writes
+        self._appending = deque[int]()  # clocks in which it does
         self._written_at = -1
         # The group that is to be scored: from when on, its layer, whether it is the last one.
         self._group: tuple[int, int, bool] | None = None
@@ -71,6 +74,9 @@ class HeadCycles:
         while self._writing and self._writing[0][1] <= now:
             self._writing.popleft()
         self.writes = bool(self._writing) and self._writing[0][0] <= now
+        self.appends = bool(self._appending) and self._appending[0] == now
+        if self.appends:
+            self._appending.popleft()
         self.written = now == self._written_at
         self.judged = self._scored if now == self._judged_at else None
         if self._left or self._aside:
@@ -84,6 +90,9 @@ class HeadCycles:
         """The last word of a window is named in this clock."""
         fold, row = self.folding, self.rows[self._layer]
         sums = now + NAME_TO_SUM + 2 * fold.slow_memory
+        for turn in range(row.outputs_per_window if fold.single_port_winners else 0):
+            first = sums + SUM_TO_WRITE + turn * fold.head_clocks
+            self._appending.append(first + self._beats - 1)
         if self._layer < len(self.rows) - 1:
             for turn, inside in enumerate(self._inside[self._layer][word.window]):
                 first = sums + SUM_TO_WRITE + turn * fold.head_clocks

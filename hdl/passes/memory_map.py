@@ -11,7 +11,7 @@ from golden_model.spec.formats import (
 from golden_model.spec.frames import max_payload
 from golden_model.spec.network import Feedback
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.sharing_memories import engine_memories, shared_weights
+from hdl.passes.sharing_memories import engine_memories
 from hdl.passes.stages import CHUNK, FoldedNetwork, Folding, MappedNetwork, Memory, chunks_of
 
 REGISTER_SLOTS, REGISTER_BITS = 16, 32
@@ -105,8 +105,7 @@ def map_memories(folded: FoldedNetwork, budget: Budget) -> MappedNetwork:
             memories.extend(visit_memories(layer, folding, small))
     if folded.engine is not None:
         table, shared = folded.engine
-        memories.append(shared_weights(table, shared, kinds[shared.weight_memory]))
-        memories.extend(engine_memories(table, shared, small, budget.shallow))
+        memories.extend(engine_memories(table, shared, kinds, budget.shallow))
     memories.extend(link_memories(folded.formats, small))
     for kind in budget.memories:
         needed = sum(memory.blocks for memory in memories if memory.kind == kind.name)

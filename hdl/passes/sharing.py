@@ -19,6 +19,8 @@ PLACES = 4
 """Places of a 2 x 2 block, which share each weight."""
 PACKED_CHANNELS = 4
 """Of an image whose flags follow each other along a row."""
+LONE_WORD = 8
+"""Clocks of a word that an update changes, from its steps to the next one's; a power of two."""
 HEAD_PERIOD = 4
 """Least clocks of a window in the head: what is added to is read again no sooner."""
 
@@ -62,8 +64,16 @@ class SharedFolding:
     weight_memory, single_port, slow_memory
         Kind of memory block that holds the weights; it makes one access per clock; what is read
         from any memory passes through a register.
+    single_port_winners
+        Winners are in blocks that make one access per clock, too; not with slow memory. The update
+        gives way to the head.
+    lone_words
+        A word that the update changes has the pipeline for itself; not with slow memory. Without
+        convolutions that takes the longer.
     page_copies
         2: sweep and update read inputs from copies of their own; 1: the update gives way.
+    clear_slot
+        Sums begin empty, a clock behind the last word before; multiplier blocks add them up.
     hard_forward, hard_update
         Whether the products ``W * x`` and ``d * x`` use hard multipliers.
     classifier_rom
@@ -88,7 +98,10 @@ class SharedFolding:
     weight_memory: str
     single_port: bool = False
     slow_memory: bool = False
+    single_port_winners: bool = False
+    lone_words: bool = False
     page_copies: int = 2
+    clear_slot: bool = False
     hard_forward: bool = True
     hard_update: bool = False
     classifier_rom: bool = True
@@ -119,6 +132,8 @@ class SharedFolding:
         Each word in the pipeline has registers of its own, `pe` steps wide. Devices whose memories
         want a register have plenty; on one port a read and a write take two clocks anyway.
         """
+        if self.lone_words:
+            return LONE_WORD
         return 1 if self.slow_memory and not self.one_port else 2
 
     @property

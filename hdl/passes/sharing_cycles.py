@@ -129,7 +129,9 @@ class SharedCycles:
         looks = shares and self._sweep.looks
         word, blocked = self._name()
         if self._updates.due:
-            released = self._updates.clock(page=not shares or word is None, flags=not looks)
+            released = self._updates.clock(
+                page=not shares or word is None, flags=not looks, entries=not head.appends
+            )
         if head.judged is not None or (word is not None and word.end):
             self._judge(word)
         if not self.folding.learns:
@@ -256,7 +258,7 @@ class _Updates:
             return False
         return group < machine.group < len(machine.groups)
 
-    def clock(self, *, page: bool, flags: bool) -> bool:
+    def clock(self, *, page: bool, flags: bool, entries: bool) -> bool:
         """Go on by a clock; says whether the first layer's inputs are not needed any more."""
         machine, engine = self._machine, self.engine
         if machine is None:
@@ -270,7 +272,7 @@ class _Updates:
         if machine.group == len(machine.groups):
             self._machine = None
             return self._leave()
-        events = machine.step(page=page, flags=flags)
+        events = machine.step(page=page, flags=flags, entries=entries)
         counts = engine.counts[self._layer]
         counts[READ] += events.read and not engine.folding.update_port
         counts[WRITTEN] += events.write

@@ -22,7 +22,7 @@ from hdl.passes.options import Options, all_fully_connected, filters_at_a_time
 from hdl.passes.placement import LINK, listed
 from hdl.passes.sharing import PLACES, EngineTable, Layout, SharedFolding, table
 from hdl.passes.sharing_estimate import interval
-from hdl.passes.sharing_memories import engine_memories, shared_weights
+from hdl.passes.sharing_memories import engine_memories, shared_weights, winners
 from hdl.passes.stages import Memory
 
 MAX_SHARED_LANES = 128
@@ -135,7 +135,10 @@ def smallest_sharings(
     """
     for engine, folding in _engines(formats.layers[first:], options):
         for kind, rom, parallel in product(budget.memories, options.roms, (True, False)):
-            choice = replace(folding, classifier_rom=rom, parallel_classes=parallel)
+            lone = options.learns and kind.single_port
+            choice = replace(
+                folding, classifier_rom=rom, parallel_classes=parallel, lone_words=lone
+            )
             yield _sharing(first, engine, _in_blocks(choice, kind), budget)
 
 
@@ -168,10 +171,13 @@ def _choices(
     copies = COPIES if options.learns else COPIES[-1:]
     common = product(skips, budget.memories, options.roms)
     for skip_zeros, kind, rom in common:
-        for head, copy, parallel in product(heads, copies, (True, False)):
+        # Where no memory is slow cells are scarce, and one register for words may be given up.
+        lone = (False, True) if options.learns and kind.single_port else (False,)
+        for head, copy, parallel, lone_words in product(heads, copies, (True, False), lone):
             choice = replace(
                 _in_blocks(folding, kind),
                 heads=head,
+                lone_words=lone_words,
                 page_copies=copy,
                 classifier_rom=rom,
                 parallel_classes=parallel,
@@ -197,13 +203,25 @@ def _in_blocks(folding: SharedFolding, kind: MemoryKind) -> SharedFolding:
 
 
 def _sharing(first: int, engine: EngineTable, folding: SharedFolding, budget: Budget) -> Sharing:
-    """With hard multipliers if there are enough of them."""
+    """With hard multipliers if there are enough of them, first for the sweep."""
     block, kinds = budget.multiplier, {kind.name: kind for kind in budget.memories}
-    hard = block.count > 0 and shared_multipliers(engine, folding, block) <= block.count
-    folding = replace(folding, hard_forward=hard)
-    weights = shared_weights(engine, folding, kinds[folding.weight_memory])
-    rest = engine_memories(engine, folding, dual_port_kind(budget), budget.shallow)
-    memories = weights, *rest
+
+    def enough(folding: SharedFolding) -> bool:
+        return block.count > 0 and shared_multipliers(engine, folding, block) <= block.count
+
+    hard = enough(folding)
+    accumulates = hard and block.accumulator_bits > 0
+    folding = replace(folding, hard_forward=hard, clear_slot=accumulates)
+    if accumulates and folding.learns:
+        folding = replace(folding, hard_update=enough(replace(folding, hard_update=True)))
+    large, small = kinds[folding.weight_memory], dual_port_kind(budget)
+    if large.single_port and folding.learns:
+        in_large, in_small = (winners(engine, folding, kind).blocks for kind in (large, small))
+        taken = shared_weights(engine, folding, large).blocks + in_large
+        # What is as large as one small block stays there: it waits for nothing.
+        fits = in_small > 1 and taken <= large.blocks
+        folding = replace(folding, single_port_winners=fits)
+    memories = tuple(engine_memories(engine, folding, kinds, budget.shallow))
     return Sharing(
         first=first,
         folding=folding,

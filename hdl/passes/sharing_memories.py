@@ -1,7 +1,7 @@
 """The memories of an engine that layers share: one function for each kind of them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from boards.budget import MemoryKind
@@ -30,17 +30,21 @@ def shared_weights(table: EngineTable, folding: SharedFolding, kind: MemoryKind)
 
 
 def engine_memories(
-    table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int
+    table: EngineTable, folding: SharedFolding, kinds: Mapping[str, MemoryKind], shallow: int
 ) -> Iterator[Memory]:
-    """All memories of an engine but its weights.
+    """All memories of an engine.
 
     Parameters
     ----------
-    kind
-        Block with a port that reads and one that writes.
+    kinds
+        Of blocks, by name: those of the weights, and one with a port that reads and one that
+        writes.
     shallow
         Words of a memory that cells hold, if they can at all.
     """
+    large = kinds[folding.weight_memory]
+    kind = next(kind for kind in kinds.values() if not kind.single_port)
+    yield shared_weights(table, folding, large)
     yield pages(table, folding, kind)
     if folding.skip_zeros:
         yield flags(table, folding, kind)
@@ -51,7 +55,10 @@ def engine_memories(
     if not folding.parallel_classes:
         yield scores(table, folding, kind)
     if folding.learns:
-        yield from winners(table, folding, kind)
+        if not folding.parallel_classes:
+            yield errors(table, kind)
+        yield winners(table, folding, large if folding.single_port_winners else kind)
+        yield winner_counts(table, kind)
         yield gradients(table, folding, kind, shallow)
         yield steps(table, folding, kind, shallow)
 
@@ -68,14 +75,18 @@ def flags(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memor
     return _memory("flags", table.flag_depth, FLAGS, kind, folding.places * folding.page_copies)
 
 
-def winners(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Iterator[Memory]:
-    """Windows with something to learn, group by group, and how many they are."""
+def winners(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
+    """Windows with something to learn, group by group."""
     rows, columns = (max(sizes) for sizes in zip(*map(_window_shape, table.rows), strict=True))
     where = _bits(rows) + _bits(columns) + _bits(max(row.format.regions for row in table.rows))
     filters = folding.pe * (PLACE_BITS + LEARNS_BITS)
-    yield _memory("winners", table.winners, where + filters, kind)
+    return _memory("winners", table.winners, where + filters, kind)
+
+
+def winner_counts(table: EngineTable, kind: MemoryKind) -> Memory:
+    """How many they are in each group."""
     most = max(row.winners for row in table.rows)
-    yield _memory("winner_counts", table.groups, most.bit_length(), kind)
+    return _memory("winner_counts", table.groups, most.bit_length(), kind)
 
 
 def region_sums(
@@ -111,6 +122,12 @@ def scores(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memo
     formats = [row.format for row in table.rows]
     depth = -(-formats[0].classes // folding.heads)
     return _memory("scores", depth, max(f.score_bits for f in formats), kind, folding.heads)
+
+
+def errors(table: EngineTable, kind: MemoryKind) -> Memory:
+    """Of all layers, class by class."""
+    layer = table.rows[0].format
+    return _memory("errors", len(table.rows) << _bits(layer.classes), layer.error_bits, kind)
 
 
 def gradients(table: EngineTable, folding: SharedFolding, kind: MemoryKind, shallow: int) -> Memory:

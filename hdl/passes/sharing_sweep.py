@@ -140,6 +140,7 @@ class SweepClocks:
     _named: Word | None = None
     _enters: bool = True
     _distance: int = 0
+    _clearing: bool = False
     _period: int = 0
 
     def __post_init__(self) -> None:
@@ -173,11 +174,14 @@ class SweepClocks:
             or (self._enters and not may_enter)
             or (word.last and self._distance > 0)
             or (word.final and not credit)
+            or self._clearing
         ):
+            self._clearing = False
             self.blocked += 1
             self._advance(free=False)
             return None
         self._advance(free=True)
+        self._clearing = self.folding.clear_slot and word is not None and word.last
         if word is not None:
             self._enters = word.final
             if word.last:

@@ -16,8 +16,10 @@ INPUTS = 3
 """From a visit to its inputs; slow memory takes one more."""
 STEPS = 3
 """From a visit's inputs to its steps, and from a word to its steps."""
-READ_AT = {1: 4, 2: 3}
-"""From a word's steps to `read`, by the clocks from one word to the next."""
+READ_AT = (3, 4)
+"""From a word's steps to `read`, plain and with slow memory."""
+WRITE_AT = (3, 6)
+"""From `read` to `write`, plain and with slow memory; plain at one port a clock later."""
 BUFFERS = 2
 """Groups of gradients that stand."""
 
@@ -136,16 +138,16 @@ class UpdateCycles:
         # What is planned for the steps of a visit, a clock behind it, and for those of words.
         self.period, self.single_port = folding.word_period, folding.single_port
         self.own_port = folding.update_port
-        self.turn = False
+        self.phase = self.period - 1  # of words; one may go in phase 0, a flat layer's visit in 1
         self.touched: set[int] = set()
         self.before: int | None = None
         self.closing: _Closed | None = None
         self.behind = False
         self.left: _Closed | None = None
         # Words behind the plan: whether they move, and whether they are a group's last ones.
-        self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.period]
-        # Where a word comes in every clock, it is subtracted in one and saturated in the next.
-        self.changed_at = self.read_at + 2 + (self.slow or folding.one_port) + (self.period == 1)
+        self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.slow]
+        late = folding.one_port and not self.slow
+        self.changed_at = self.read_at + WRITE_AT[self.slow] - 1 + late
         self.words: deque[tuple[bool, bool]] = deque([(False, False)] * (self.changed_at + 1))
         self.counted = False
 
@@ -157,8 +159,8 @@ class UpdateCycles:
         changed = self.single_port and self.words[self.changed_at - 1][0]
         return self.words[self.read_at - 1][0] or changed
 
-    def step(self, *, page: bool = True, flags: bool = True) -> Events:
-        """One clock, in which U's reads of inputs and of flags are granted or not."""
+    def step(self, *, page: bool = True, flags: bool = True, entries: bool = True) -> Events:
+        """One clock, in which U's reads of inputs, flags and winners are granted or not."""
         hold, busy = self.hold, self.group < len(self.groups)
         read, write = self.words[self.read_at - 1][0], self.words[self.changed_at][0]
         through = self.words[self.changed_at][1]
@@ -170,7 +172,7 @@ class UpdateCycles:
         asked = self.visits[-1 - GRADIENTS_ASKED]
         released = bool(asked and asked.close and asked.block.bias)
         self._plan(before)
-        self._look(leaves, flags, skip)
+        self._look(leaves, flags, entries, skip)
         self.gradients.step(final or skip, released or skip)
         self.group += through or skip
         return events
@@ -188,7 +190,7 @@ class UpdateCycles:
         closing = item.last and ends and (self.open or some)
         full = self.behind or bool(before and before.close)
         stuck = closing and full and not self.flat
-        paused = self.flat and self.period > 1 and self.turn
+        paused = self.flat and self.period > 1 and self.phase != 1
         add = some and self.gradients.standing > 0 and not stuck and not paused and page
         leaves = (add and ends) or (not some and not stuck)
         close = add if self.flat else leaves and closing
@@ -216,7 +218,7 @@ class UpdateCycles:
         self.behind = bool(self.left and len(self.left.slots) > spare)
         self.behind |= self.closing is not None or bool(visit and visit.close)
         word = (False, False)
-        if self.left and self.left.slots and self.turn and not reads:
+        if self.left and self.left.slots and self.phase == 0 and not reads:
             block = self.left.block
             word = (self.left.slots.pop(0) in block.moved, block.bias)
         self.words.appendleft(word)
@@ -229,9 +231,9 @@ class UpdateCycles:
         if self.closing:
             self.left = self.closing
         self.closing = closed
-        self.turn = not self.turn or self.period == 1
+        self.phase = (self.phase + 1) % self.period
 
-    def _look(self, leaves: bool, flags: bool, skip: bool) -> None:
+    def _look(self, leaves: bool, flags: bool, entries: bool, skip: bool) -> None:
         """Flags in three stages, words of an entry, entries, groups."""
         free = self.shown is None or leaves
         moves = free
@@ -255,7 +257,7 @@ class UpdateCycles:
         if goes:
             self.out = list(self.items.popleft())
         if goes or not self.stands:
-            self.stands = running and (self.asked or not self.slow)
+            self.stands = running and (self.asked if self.slow else entries)
         self.asked = running
         self._walk(ends, skip)
 

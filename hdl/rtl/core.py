@@ -12,7 +12,7 @@ from hdl.rtl.engine.layer import Layer
 from hdl.rtl.parts.register_file import RegisterFile
 from hdl.rtl.parts.stage import Stage
 from hdl.rtl.ports import core_signature, score_layout
-from hdl.rtl.sharing.engine import SharedEngine
+from hdl.rtl.sharing.engine import LAYER_LEAST, SharedEngine
 
 
 class Core(wiring.Component):
@@ -95,6 +95,8 @@ class Core(wiring.Component):
             self.schedule.formats,
             slow=self.schedule.slow_memory,
             dithering=[layer.format.name for layer in own if layer.folding.dithers(layer.format)],
+            # Engines of single layers may for a while be faster than the one behind them.
+            sample_clocks=1 if own else LAYER_LEAST * len(shared.formats),
         )
         connect(m, flipped(self.i_register), registers.i)
         connect(m, registers.o, flipped(self.o_register))

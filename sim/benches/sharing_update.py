@@ -1,7 +1,7 @@
 """The update machine beside its pages, winners and weights, and a sweep that gets in its way."""
 
-from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hdl.passes.sharing import EngineTable, SharedFolding
@@ -36,12 +36,13 @@ class UpdateBench(wiring.Component):
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
         self.table, self.folding = table, folding
         self.updater = u = Updater(table, folding)
-        names = ("start", "layer", "parity", "rate", "errors")
+        names = ("start", "layer", "parity", "rate")
         outs = ("busy", "group", "page_read", "read", "read_address")
         outs += ("write", "write_address", "write_data")
         super().__init__(
             {
                 **{name: u.signature.members[name] for name in names},
+                "errors": In(data.ArrayLayout(signed(u.gradients.error_bits), u.gradients.classes)),
                 **{name: u.signature.members[name] for name in outs},
                 "rough": In(1),
                 "fill": In(1),
@@ -58,8 +59,9 @@ class UpdateBench(wiring.Component):
         m.submodules.pages = pages = Pages(self.table, self.folding)
         # What is never written would be taken for a ROM.
         m.d.comb += pages.host.valid.eq(self.fill)
-        for name in ("start", "layer", "parity", "rate", "errors"):
+        for name in ("start", "layer", "parity", "rate"):
             m.d.comb += getattr(u, name).eq(getattr(self, name))
+        self._errors(m, u)
         for name in ("busy", "group", "page_read", "read", "read_address"):
             m.d.comb += getattr(self, name).eq(getattr(u, name))
         for name in ("write", "write_address", "write_data"):
@@ -69,6 +71,7 @@ class UpdateBench(wiring.Component):
             pages.u.eq(u.page),
             pages.u_layer.eq(u.layer),
             u.page_grant.eq(pages.u_page_grant),
+            u.entry_grant.eq(1),
             u.x.eq(pages.u_x),
             self.visit.eq(u.page_read & u.page_grant),
         ]
@@ -91,6 +94,14 @@ class UpdateBench(wiring.Component):
             ]
         self._weights(m, u, self.rough & (chance[4:6] != 0))
         return m
+
+    def _errors(self, m, u) -> None:
+        """All at once, or one as a memory gives it."""
+        if self.folding.parallel_classes:
+            m.d.comb += u.errors.eq(self.errors)
+            return
+        with m.If(u.error_fetch):
+            m.d.sync += u.error.eq(Array(self.errors)[u.error_address])
 
     def _list(self, m, name, depth, address, fetch, value) -> None:
         """A memory that is only read, as the winners'."""

@@ -154,13 +154,19 @@ def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFold
     """Any that a board could want; also wider than the layers, so that lanes have nothing to do."""
     pe = chance.choice([1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 16, 24])
     places = 4 if any(layer.places > 1 or layer.kernel > 1 for layer in layers) else 1
+    heads = chance.choice([1, 2]) if pe > 1 else 1
+    single_port, slow_memory = chance.random() < 0.5, chance.random() < 0.3
     folding = SharedFolding(
         pe=pe,
         places=places,
-        heads=chance.choice([1, 2]) if pe > 1 else 1,
+        heads=heads,
         weight_memory="any",
-        single_port=chance.random() < 0.5,
-        slow_memory=chance.random() < 0.3,
+        single_port=single_port,
+        slow_memory=slow_memory,
+        # These are not drawn, so that all else stays as it is.
+        clear_slot=single_port,
+        single_port_winners=single_port and not slow_memory,
+        lone_words=single_port and not slow_memory and pe < 8,
         page_copies=chance.choice([1, 2]),
         hard_forward=chance.random() < 0.5,
         hard_update=chance.random() < 0.5,

@@ -47,10 +47,14 @@ class Run:
             player.sums_valid,
             player.o_score.valid,
         )
-        errors = [player.errors] if case.folding.learns else []
+        learns, parallel = case.folding.learns, case.folding.parallel_classes
+        errors = [player.errors if parallel else player.error] if learns else []
+        one_by_one, classes = learns and not parallel, case.formats.network.classes
         seen = [flags, player.write, player.o_score.payload, player.judged_layer, player.any]
         steps, offered = iter(case.steps), False
-        while len(self.score) < answers or len(self.judged) < len(case.seen):
+        asked: int | None = None  # class whose error is read, where they come one by one
+        found: list[int] = []
+        while len(self.score) < answers or len(self.judged) < len(case.seen) or asked is not None:
             if not offered and chance.random() >= stall:
                 step = next(steps, None)
                 if step is not None:
@@ -60,6 +64,9 @@ class Run:
             ctx.set(player.i.valid, offered)
             ctx.set(player.o_score.ready, ready)
             _, _, happens, write, score, layer, any_, *e = await ctx.tick().sample(*seen, *errors)
+            if one_by_one and asked is not None:
+                found.append(ctx.get(player.error))
+                asked = asked + 1 if asked + 1 < classes else None
             self.clock += 1
             assert self.clock < LIMIT
             taken, writes, judged, written, valid, scored = (happens >> n & 1 for n in range(6))
@@ -67,7 +74,16 @@ class Run:
             if writes:
                 self.write.append((self.clock, write))
             if judged:
-                self.judged.append((self.clock, (layer, any_, [list(x) for x in e])))
+                found = []
+                self.judged.append(
+                    (self.clock, (layer, any_, [found] if one_by_one else [list(x) for x in e]))
+                )
+                if one_by_one:
+                    asked = 0
+                    ctx.set(player.error_layer, layer)
+            if one_by_one:
+                ctx.set(player.error_fetch, asked is not None)
+                ctx.set(player.error_address, asked or 0)
             if scored and ready:
                 self.score.append((self.clock, score))
             self.written += [self.clock] * written

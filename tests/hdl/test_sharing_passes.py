@@ -54,11 +54,11 @@ def mapped(formats, budget, options=None):
 
 SHARED = {
     "odd": ("icebreaker", dense(101, 29, 17, 5, classes=7)),
-    "deep": ("icebreaker", dense(784, *[24] * 8)),
-    "deep-small": ("icebreaker", dense(64, *[24] * 8)),
+    "deep": ("icebreaker", dense(784, *[24] * 5)),
+    "deep-small": ("icebreaker", dense(64, *[24] * 6)),
     "mixed": ("ulx3s-25f", dense(64, *[24] * 8)),
     "no-multipliers": ("hx8k-b-evn", dense(101, 29, 17, 5, classes=7)),
-    "tiny-conv": ("icebreaker", conv(2)),
+    "tiny-conv": ("tang-nano-9k", conv(2)),
     "mnist-conv": ("ulx3s-85f", named("mnist-conv")),
     "fashion-conv": ("ulx3s-85f", named("fashion-conv")),
     "cifar10-conv": ("ulx3s-85f", named("cifar10-conv")),
@@ -303,7 +303,7 @@ def test_memories_have_room_for_every_region_and_for_scores_one_by_one():
         for memory in engine_memories(
             table(formats, folding(heads=heads, **choices)),
             folding(heads=heads, **choices),
-            ULX3S.memories[0],
+            {"any": ULX3S.memories[0]},
             0,
         )
         if heads == 2 or memory.name == "shared.sums"
@@ -314,6 +314,7 @@ def test_memories_have_room_for_every_region_and_for_scores_one_by_one():
     assert made["gradients"][0] == 2 * 16
     assert made["scores"] == (5, max(layer.score_bits for layer in formats), 2)
     assert made["classifier.scores"] == (24 * 9 * 10, 1, 1)
+    assert made["errors"] == (len(formats) * 16, formats[0].error_bits, 1)
 
 
 def folding(**keys):

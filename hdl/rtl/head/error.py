@@ -1,6 +1,6 @@
 """Errors of a layer's scores against the label."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,6 +18,8 @@ class LocalError(wiring.Component):
         The layer; its loss selects the subclass, see :func:`local_error`.
     parallel
         All errors are given at once, out of flip-flops; else one at a time, out of a memory.
+    rows
+        Serial: so many samples' errors are kept, those of one in each row of the memory.
 
     Members
     -------
@@ -35,6 +37,8 @@ class LocalError(wiring.Component):
         With `done`: some entry is not 0.
     address, fetch, e
         Serial: entry to read, whether to read, and the entry one clock later.
+    row, row_read
+        Of the sample, stable until `done`, and of the entry to read; only if there are several.
     errors
         Parallel: all entries.
 
@@ -42,11 +46,13 @@ class LocalError(wiring.Component):
     `classes` errors, about 2 * score_bits + 30 cells.
     """
 
-    def __init__(self, format: LayerFormat, *, parallel: bool = False) -> None:
-        self.format, self.parallel = format, parallel
+    def __init__(self, format: LayerFormat, *, parallel: bool = False, rows: int = 1) -> None:
+        self.format, self.parallel, self.rows = format, parallel, rows
         score, class_ = signed(format.score_bits), range(format.classes)
         error = signed(format.error_bits)
         serial = {"address": In(class_), "fetch": In(1), "e": Out(error)}
+        if rows > 1:
+            serial |= {"row": In(range(rows)), "row_read": In(range(rows))}
         super().__init__(
             {
                 "score_valid": In(1),
@@ -89,16 +95,16 @@ class LocalError(wiring.Component):
             return
         m.submodules.errors = errors = memory.Memory(
             shape=signed(self.format.error_bits),
-            depth=self.format.classes,
+            depth=self.format.classes if self.rows == 1 else self.rows << len(self.address),
             init=[],
             attrs=IN_BLOCKS,
         )
         writer, read = errors.write_port(), errors.read_port()
         m.d.comb += [
-            writer.addr.eq(place),
+            writer.addr.eq(place if self.rows == 1 else Cat(place, self.row)),
             writer.data.eq(value),
             writer.en.eq(write),
-            read.addr.eq(self.address),
+            read.addr.eq(self.address if self.rows == 1 else Cat(self.address, self.row_read)),
             read.en.eq(self.fetch),
             self.e.eq(read.data),
         ]
@@ -149,7 +155,7 @@ class PairwiseHingeError(LocalError):
         return judging | self.done, place, Mux(self.done, -count, wrong)
 
 
-def local_error(format: LayerFormat, *, parallel: bool = False) -> LocalError:
+def local_error(format: LayerFormat, *, parallel: bool = False, rows: int = 1) -> LocalError:
     """The unit for the layer's loss."""
     kind = PairwiseHingeError if format.loss is Loss.PAIRWISE_HINGE else HingeError
-    return kind(format, parallel=parallel)
+    return kind(format, parallel=parallel, rows=rows)

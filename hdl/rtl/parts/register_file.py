@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from golden_model.spec.control import Register
+from golden_model.spec.control import Counter, Register
 from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from golden_model.spec.network import Rounding
 from hdl.rtl.parts.delay import delayed
@@ -17,7 +17,7 @@ from hdl.rtl.ports import EVENTS, IN_BLOCKS, REGISTER_REQUEST
 BITS = 32
 PHASES = 3
 """Clocks from reading a slot to reading the next one; slow memory takes one more."""
-SLOTS, FIRST = 16, 4
+SLOTS, FIRST, COUNTERS = 16, 4, 8
 """Words of a layer, and the first one in use: registers stand from there, counters from the middle
 on, so that a slot's bits are those of the number that the host knows."""
 
@@ -61,6 +61,9 @@ class RegisterFile(wiring.Component):
         What is read from the memory passes through a register.
     dithering
         Names of the layers that have a generator for stochastic rounding.
+    sample_clocks
+        No layer takes two samples within so many clocks: what is counted once for a sample needs
+        the fewer bits.
 
     Members
     -------
@@ -80,10 +83,15 @@ class RegisterFile(wiring.Component):
     """
 
     def __init__(
-        self, formats: FormattedNetwork, *, slow: bool = False, dithering: Sequence[str] = ()
+        self,
+        formats: FormattedNetwork,
+        *,
+        slow: bool = False,
+        dithering: Sequence[str] = (),
+        sample_clocks: int = 1,
     ) -> None:
         self.formats, self.slow, self.phases = formats, slow, PHASES + slow
-        self.dithering = dithering
+        self.dithering, self.sample_clocks = dithering, sample_clocks
         layers = formats.layers
         shapes = {layer.name: registers_layout(layer) for layer in layers}
         values = {
@@ -126,17 +134,20 @@ class RegisterFile(wiring.Component):
         with m.If(phase[-1] & ~asked):
             final = slot == SLOTS * len(self.formats.layers) - 1
             following = slot + 1
-            m.d.sync += slot.eq(Mux(final, FIRST, following | Mux(following[:4] == 0, FIRST, 0)))
+            begin = FIRST
+            if self.sample_clocks > 1:
+                # Behind the first round only counters are looked at.
+                begin = Mux(fresh & ~final, FIRST, COUNTERS)
+            m.d.sync += slot.eq(Mux(final, begin, following | Mux(following[:4] == 0, begin, 0)))
             with m.If(final):
                 m.d.sync += fresh.eq(0)
 
         before = delayed(m, read.data, self.slow, name="before")[-1]
-        count = self._count(m, write.addr)
-        narrow, wrapped = Signal.like(count), Signal()
-        m.d.sync += [narrow.eq(count), wrapped.eq(count < before[: len(count)])]
+        counted = (self._counted if self.sample_clocks == 1 else self._advanced)(
+            m, write.addr, before, fresh
+        )
         known = Mux(fresh, self._described(m, write.addr), before)
         known = self._live(m, write.addr, known)
-        counted = Cat(narrow, Mux(fresh, 0, before[len(count) :] + wrapped))
         value = Mux(write.addr[3], counted, known)
         m.d.comb += [
             write.data.eq(Mux(asked & request.write, request.value, value)),
@@ -176,11 +187,39 @@ class RegisterFile(wiring.Component):
         """Port to a layer's generator."""
         return getattr(self, f"{layer.name}_rounding")
 
+    def _counted(self, m, slot, before, fresh):
+        """The wide counter of a slot: its lowest bits are the narrow one's."""
+        count = self._count(m, slot)
+        narrow, wrapped = Signal.like(count), Signal()
+        m.d.sync += [narrow.eq(count), wrapped.eq(count < before[: len(count)])]
+        return Cat(narrow, Mux(fresh, 0, before[len(count) :] + wrapped))
+
+    def _advanced(self, m, slot, before, fresh):
+        """The same of narrow ones of two widths: they say how far it has to go on."""
+        rare, often = self._widths
+        counts = [
+            Signal(rare if event in Counter else often, name=f"{event.name.lower()}{layer}")
+            for layer in range(len(self.formats.layers))
+            for event in EVENTS
+        ]
+        for count, event in zip(counts, Cat(self.events), strict=True):
+            m.d.sync += count.eq(count + event)
+        number, is_rare, ahead = Cat(slot[:3], slot[4:]), Signal(), Signal(often)
+        m.d.comb += is_rare.eq(Array(event in Counter for event in EVENTS)[slot[:3]])
+        difference = (Array(counts)[number] - before[:often])[:often]
+        m.d.sync += ahead.eq(difference & Mux(is_rare, (1 << rare) - 1, (1 << often) - 1))
+        return Mux(fresh, 0, (before + ahead)[:BITS])
+
+    @property
+    def _widths(self) -> tuple[int, int]:
+        """Of a narrow counter that counts samples at most, and of one that may count clocks."""
+        first = FIRST if self.sample_clocks == 1 else COUNTERS
+        round_ = self.phases * (SLOTS - first) * len(self.formats.layers) + self.phases
+        return (round_ // self.sample_clocks + 1).bit_length(), round_.bit_length()
+
     def _count(self, m, slot):
         """Counts the events; gives the narrow counter of a slot."""
-        layers = len(self.formats.layers)
-        # A round takes so many clocks for each slot.
-        bits = (self.phases * (SLOTS - FIRST) * layers + self.phases).bit_length()
+        layers, bits = len(self.formats.layers), self._widths[1]
         counts = Signal(data.ArrayLayout(bits, len(EVENTS) * layers))
         events = delayed(m, Cat(self.events), 1, name="events")[-1]
         for count, event in zip(counts, events, strict=True):

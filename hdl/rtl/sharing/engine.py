@@ -19,6 +19,9 @@ from hdl.rtl.sharing.sweep import ForwardSweep
 from hdl.rtl.sharing.updater import Updater
 from hdl.rtl.sharing.weight_access import SharedWeightAccess
 
+LAYER_LEAST = 16
+"""Clocks that a sample takes in a layer, at least: its words and their sums pass registers."""
+
 
 class SharedEngine(wiring.Component):
     """Layers take turns: a sweep F forms their sums, beside it U applies their updates.
@@ -149,18 +152,21 @@ class SharedEngine(wiring.Component):
 
     def _update(self, m, control, pages, head, updater):
         """U, and what it reads: inputs, winners and the errors of the layer that it is at."""
-        layers = range(len(self.table.rows))
-        errors = [Signal.like(head.errors, name=f"errors{n}") for n in layers]
-        for number, kept in enumerate(errors):
-            with m.If(head.judged & (head.judged_layer == number)):
-                m.d.sync += kept.eq(head.errors)
         at = control.update_layer
+        if self.folding.parallel_classes:
+            self._keep_errors(m, head, updater, at)
+        else:
+            m.d.comb += [
+                head.error_address.eq(updater.error_address),
+                head.error_layer.eq(at),
+                head.error_fetch.eq(updater.error_fetch),
+                updater.error.eq(head.error),
+            ]
         m.d.comb += [
             updater.start.eq(control.update),
             updater.layer.eq(at),
             updater.parity.eq(control.update_parity),
             updater.rate.eq(self.rates[at]),
-            updater.errors.eq(Array(errors)[at]),
             control.update_busy.eq(updater.busy),
             control.update_group.eq(updater.group),
             control.update_done.eq(updater.done),
@@ -168,6 +174,7 @@ class SharedEngine(wiring.Component):
             control.update_write.eq(updater.write),
             head.winner_address.eq(updater.entry_address),
             head.winner_fetch.eq(updater.entry_fetch),
+            updater.entry_grant.eq(head.winner_grant),
             updater.entry.eq(head.winner),
             head.count_address.eq(updater.count_address),
             head.count_fetch.eq(updater.count_fetch),
@@ -180,6 +187,15 @@ class SharedEngine(wiring.Component):
         ]
         if self.folding.skip_zeros:
             connect(m, updater.flags, pages.u_flags)
+
+    def _keep_errors(self, m, head, updater, at):
+        """Of each layer, from its judgement on."""
+        layers = range(len(self.table.rows))
+        errors = [Signal.like(head.errors, name=f"errors{n}") for n in layers]
+        for number, kept in enumerate(errors):
+            with m.If(head.judged & (head.judged_layer == number)):
+                m.d.sync += kept.eq(head.errors)
+        m.d.comb += updater.errors.eq(Array(errors)[at])
 
     def _share_weights(self, m, sweep, access, updater):
         """One memory: F and U name a word in turn, unless U has a port of its own; single accesses

@@ -42,8 +42,12 @@ class Gradients(wiring.Component):
 
     Members
     -------
-    start, layer, errors
-        Pulse: form those of `layer`, from e; both stable until all are formed.
+    start, layer
+        Pulse: form those of `layer`; stable until all are formed.
+    errors
+        With parallel classes: e, stable, too.
+    error_address, error_fetch, error
+        Else: entry of e, whether to read it, and the entry one clock later.
     ready
         The gradients of the group in hand stand.
     taken
@@ -73,7 +77,6 @@ class Gradients(wiring.Component):
             {
                 "start": In(1),
                 "layer": In(range(len(formats))),
-                "errors": In(data.ArrayLayout(signed(self.error_bits), self.classes)),
                 "ready": Out(1),
                 "taken": In(1),
                 "released": In(1),
@@ -82,7 +85,18 @@ class Gradients(wiring.Component):
                 "fetch": In(1),
                 "gradients": Out(data.ArrayLayout(signed(self.gradient_bits), folding.pe)),
             }
+            | self._error_members()
         )
+
+    def _error_members(self) -> dict:
+        error = signed(self.error_bits)
+        if self.folding.parallel_classes:
+            return {"errors": In(data.ArrayLayout(error, self.classes))}
+        return {
+            "error_address": Out(range(self.classes)),
+            "error_fetch": Out(1),
+            "error": In(error),
+        }
 
     def elaborate(self, platform):
         m = Module()
@@ -177,12 +191,13 @@ class Gradients(wiring.Component):
         draw = Signal(self.draw_bits)
         m.d.comb += draw.eq(Mux(at["reads_out"], 0, at["draw"]))
         draw = registered(m, draw, name="draw_held")
-        e = registered(m, self._error(m, at["index"]), name="e_held")
+        # What pads a readout's last group gets a rubbish error, and does not learn.
+        m.d.comb += [self.error_address.eq(at["index"]), self.error_fetch.eq(at["step"])]
         adding, first = (Signal(name=name) for name in ("adding", "first"))
         total = Signal(signed(self.gradient_bits))
         m.d.sync += [adding.eq(at["step"]), first.eq(at["first_class"])]
         with m.If(adding):
-            m.d.sync += total.eq(Mux(first, 0, total) + self._term(draw, e))
+            m.d.sync += total.eq(Mux(first, 0, total) + self._term(draw, self.error))
         return registered(m, total, name="value"), at["final_class"]
 
     def _parallel(self, m, at):

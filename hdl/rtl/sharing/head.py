@@ -10,7 +10,7 @@ from hdl.rtl.ports import memory_depth, tag_layout
 from hdl.rtl.sharing.draws import classifier_draws
 from hdl.rtl.sharing.head_walk import HeadWalk
 from hdl.rtl.sharing.held_sums import HeldSums, sums_layout
-from hdl.rtl.sharing.judge import Judge, Judged
+from hdl.rtl.sharing.judge import Judge, Judged, error_members
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import head_write
 from hdl.rtl.sharing.region_scores import region_scores
@@ -60,10 +60,13 @@ class Head(wiring.Component):
         Of each layer; only if the engine learns, like the errors and all that follow.
     o_score
         Scores of the last layer, in order of class.
-    judged, judged_layer, any, errors
-        Pulse: the layer is judged; whether it is to learn from errors that are not all 0; e, until
-        the next layer's first score leaves. Without learning `any` is 0.
-    winner_address, winner_fetch, winner, count_address, count_fetch, count
+    judged, judged_layer, any
+        Pulse: the layer is judged; whether it is to learn from errors that are not all 0. Without
+        learning `any` is 0.
+    errors; or error_address, error_layer, error_fetch, error
+        Of :class:`~hdl.rtl.sharing.judge.Judge`; the first until the next layer's first score
+        leaves.
+    winner_address, winner_fetch, winner_grant, winner, count_address, count_fetch, count
         Of :class:`~hdl.rtl.sharing.winners.Winners`.
     """
 
@@ -73,13 +76,14 @@ class Head(wiring.Component):
         tag = tag_layout(table.rows[0].format)
         learning = {
             "margins": In(data.ArrayLayout(format.score_bits - 1, len(layers))),
-            "errors": Out(data.ArrayLayout(signed(format.error_bits), format.classes)),
             "winner_address": In(range(memory_depth(table.winners))),
             "winner_fetch": In(1),
+            "winner_grant": Out(1),
             "winner": Out(winner_layout(table, folding)),
             "count_address": In(range(memory_depth(table.groups))),
             "count_fetch": In(1),
             "count": Out(count_shape(table)),
+            **error_members(table, folding),
         }
         super().__init__(
             {
@@ -215,7 +219,10 @@ class Head(wiring.Component):
             self.any.eq(judge.any),
         ]
         if self.folding.learns:
-            m.d.comb += [judge.margins.eq(self.margins), self.errors.eq(judge.errors)]
+            m.d.comb += judge.margins.eq(self.margins)
+            for name, member in error_members(self.table, self.folding).items():
+                own, port = getattr(self, name), getattr(judge, name)
+                m.d.comb += own.eq(port) if member.flow is Out else port.eq(own)
 
     def _win(self, m, walk, place, learns):
         """Who won in each window, for the update."""
@@ -232,6 +239,7 @@ class Head(wiring.Component):
             winners.learns.eq(learns),
             winners.address.eq(self.winner_address),
             winners.fetch.eq(self.winner_fetch),
+            self.winner_grant.eq(winners.grant),
             self.winner.eq(winners.entry),
             winners.count_address.eq(self.count_address),
             winners.count_fetch.eq(self.count_fetch),

@@ -42,6 +42,20 @@ class Judged:
         )
 
 
+def error_members(table: EngineTable, folding: SharedFolding) -> dict:
+    """How a judge gives errors away: all at once, or one of a layer's at a time."""
+    layer = table.rows[0].format
+    error = signed(layer.error_bits)
+    if folding.parallel_classes:
+        return {"errors": Out(data.ArrayLayout(error, layer.classes))}
+    return {
+        "error_address": In(range(layer.classes)),
+        "error_layer": In(range(len(table.rows))),
+        "error_fetch": In(1),
+        "error": Out(error),
+    }
+
+
 class Judge(wiring.Component):
     """Walks over the scores of a layer in order of class, and forms ``e``.
 
@@ -69,11 +83,16 @@ class Judge(wiring.Component):
         Of all layers; only if the engine learns.
     o_score
         Scores of the last layer.
-    judged, judged_layer, any, errors
-        Pulse: the layer has been judged; whether it has something to learn; e. Without learning no
-        errors, and `any` stays 0.
+    judged, judged_layer, any
+        Pulse: the layer has been judged; whether it has something to learn, without learning 0.
+    errors
+        With parallel classes: e.
+    error_address, error_layer, error_fetch, error
+        Else: entry of a layer's e, whether to read it, and the entry one clock later. A layer's
+        stay until it is judged again.
 
-    Cost: about 4 * score_bits + classes * error_bits + 60 cells.
+    Cost: about 4 * score_bits + 60 cells, and `classes * error_bits` with parallel classes; else a
+    memory of errors.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
@@ -81,7 +100,7 @@ class Judge(wiring.Component):
         format = self.judged_format
         layers, tag = range(len(table.rows)), tag_layout(table.rows[0].format)
         margins = data.ArrayLayout(format.score_bits - 1, len(table.rows))
-        errors = data.ArrayLayout(signed(format.error_bits), format.classes)
+        self.serial = not folding.parallel_classes
         super().__init__(
             {
                 "start": In(1),
@@ -96,7 +115,7 @@ class Judge(wiring.Component):
                 "judged_layer": Out(layers),
                 "any": Out(1),
             }
-            | ({"margins": In(margins), "errors": Out(errors)} if folding.learns else {})
+            | ({"margins": In(margins)} | error_members(table, folding) if folding.learns else {})
         )
 
     def elaborate(self, platform):
@@ -134,7 +153,10 @@ class Judge(wiring.Component):
 
     def _judge(self, m, walk, tag, left, done):
         """Errors of the scores that leave; says whether one of them is to be learnt from."""
-        m.submodules.error = error = local_error(self.judged_format, parallel=True)
+        layers = len(self.table.rows)
+        m.submodules.error = error = local_error(
+            self.judged_format, parallel=not self.serial, rows=layers if self.serial else 1
+        )
         margins = self.margins
         margin = Signal(len(error.margin))
         m.d.comb += margin.eq(margins[self.judged_layer])
@@ -146,7 +168,16 @@ class Judge(wiring.Component):
             error.label_score.eq(walk.label_score),
             error.margin.eq(margin),
             error.learn.eq(1),
-            self.errors.eq(error.errors),
             done.eq(error.done),
         ]
+        if self.serial:
+            m.d.comb += [
+                error.address.eq(self.error_address),
+                error.fetch.eq(self.error_fetch),
+                self.error.eq(error.e),
+            ]
+            if layers > 1:
+                m.d.comb += [error.row.eq(self.judged_layer), error.row_read.eq(self.error_layer)]
+        else:
+            m.d.comb += self.errors.eq(error.errors)
         return error.any & tag.learn & done

@@ -1,6 +1,6 @@
 """PE x PLACES sums, formed at once."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,6 +9,8 @@ from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.rtl.parts.delay import delayed, registered, replicated
 from hdl.rtl.parts.multiplier import held_product
 
+ACCUMULATOR_BITS = 32
+"""Of a sum that a multiplier block adds up by itself."""
 NAME_TO_SUM = 5
 """Clocks from naming a window's last word to its sums; slow memory takes two more."""
 
@@ -36,7 +38,7 @@ class Lanes(wiring.Component):
     3      4      `x` arrives, a register; the weights' one stands too
     -      5      both stand in registers of the multiplier's own, since it is far
     4      6      products stand; `sums_next` behind a window's last word
-    5      7      sums stand
+    5      7      sums stand; with clear slots they are cleared
     =====  =====  ===================================================================
 
     Parameters
@@ -55,7 +57,9 @@ class Lanes(wiring.Component):
     sums, sums_next
         By filter and place; a window's stand for one clock, the one behind `sums_next`.
 
-    Throughput: one word per clock. Cost: PE * PLACES multipliers and as many sums.
+    Throughput: one word per clock; with clear slots not in the clock behind a window's last one.
+    Cost: PE * PLACES multipliers and as many sums; with clear slots these are inside of multiplier
+    blocks, but for 8 cells each where they are wider than 32 bits.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
@@ -88,6 +92,7 @@ class Lanes(wiring.Component):
         m.d.sync += self.sums_next.eq(late["issue"] & late["last"])
         adding = replicated(m, late["issue"], self.folding.pe, name="adding")
         first = replicated(m, late["first"], self.folding.pe, name="first")
+        clear = delayed(m, self.sums_next, 1, name="ends")[-1] | ResetSignal()
         for o, weight in enumerate(self.weights):
             operand = registered(m, weight, name=f"weight{o}")
             for p, x in enumerate(self.x):
@@ -100,8 +105,34 @@ class Lanes(wiring.Component):
                     name=f"term{o}_{p}",
                     hold_operands=self.folding.slow_memory,
                 )
-                total = Signal.like(self.sums[o][p], name=f"sum{o}_{p}", reset_less=True)
-                with m.If(adding[o]):
-                    m.d.sync += total.eq(Mux(first[o], 0, total) + term)
+                if self.folding.clear_slot:
+                    total = self._accumulate(m, term, adding[o], clear, name=f"sum{o}_{p}")
+                else:
+                    total = Signal.like(self.sums[o][p], name=f"sum{o}_{p}", reset_less=True)
+                    with m.If(adding[o]):
+                        m.d.sync += total.eq(Mux(first[o], 0, total) + term)
                 m.d.comb += self.sums[o][p].eq(total)
         return m
+
+    def _accumulate(self, m, term, adding, clear, *, name: str):
+        """The sum in a multiplier block's accumulator, and bits beyond it in cells.
+
+        A term changes the highest two of the accumulator's bits, taken as a number, by one at most,
+        so a carry or a borrow out of it is seen a clock later: bits 11 have become 00, or 00 11.
+        """
+        width = sum_bits(self.table)
+        # A reset of its own would come before the enable, which multiplier blocks do not have.
+        total = Signal(signed(min(width, ACCUMULATOR_BITS)), name=name, reset_less=True)
+        with m.If(clear | adding):
+            m.d.sync += total.eq(Mux(clear, 0, total + term))
+        if width == len(total):
+            return total
+        before, top = Signal(2, name=f"{name}_before"), total[-2:]
+        beyond, now = (Signal(width - len(total), name=f"{name}_{n}") for n in ("beyond", "now"))
+        m.d.comb += now.eq(beyond)
+        with m.If((before == 3) & (top == 0)):
+            m.d.comb += now.eq(beyond + 1)
+        with m.If((before == 0) & (top == 3)):
+            m.d.comb += now.eq(beyond - 1)
+        m.d.sync += [before.eq(Mux(clear, 0, top)), beyond.eq(Mux(clear, 0, now))]
+        return Cat(total, now).as_signed()

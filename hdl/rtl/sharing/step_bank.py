@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS
 from hdl.passes.sharing import FLAGS
-from hdl.rtl.parts.delay import delayed, registered
+from hdl.rtl.parts.delay import delayed, registered, replicated
 from hdl.rtl.parts.multiplier import held_product
 
 SLOT_BITS = (FLAGS - 1).bit_length()
@@ -16,6 +16,8 @@ STEP_BANKS = 2
 STEP_READ = data.StructLayout({"valid": 1, "slot": SLOT_BITS, "bank": range(STEP_BANKS)})
 """Whether steps are read, and where they stand."""
 
+CHUNK = 16
+"""Lanes with a memory of their own, and registers that tell them what to do."""
 STEPS_LATENCY = 3
 """Clocks from `read` to `steps`."""
 
@@ -84,38 +86,49 @@ class StepBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        named = data.StructLayout(
+        plan = data.StructLayout(
             {"add": 1, "fresh": 1, "again": 1, "address": SLOT_BITS + 1, "read": STEP_READ}
         )
-        visit = Signal(named)
+        visit = Signal(plan)
         m.d.comb += [
             *(visit[name].eq(getattr(self, name)) for name in ("add", "fresh", "again", "read")),
             visit.address.eq(Cat(self.slot, self.bank)),
         ]
-        _, _, parts, sums = delayed(m, visit, 3, name="visit")
+        named = delayed(m, visit, 1, name="visit")[-1]
+        chunks = [
+            range(start, min(start + CHUNK, len(self.steps)))
+            for start in range(0, len(self.steps), CHUNK)
+        ]
+        for lanes, parts in zip(
+            chunks, replicated(m, named, len(chunks), name="parts"), strict=True
+        ):
+            name = "steps" if len(chunks) == 1 else f"steps{lanes.start}"
+            terms = [self._term(m, lane, platform) for lane in lanes]
+            self._chunk(m, parts, terms, lanes, name)
+        return m
 
-        m.submodules.steps = steps = memory.Memory(
-            shape=unsigned(self.taps * self.pe * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
+    def _chunk(self, m, parts, terms, lanes: range, name: str) -> None:
+        """Some lanes: their memory, and what is added to it."""
+        sums = replicated(m, parts, 1, name=f"sums{lanes.start}_")[0]
+        word = data.ArrayLayout(signed(self.step_bits), len(lanes))
+        m.submodules[name] = steps = memory.Memory(
+            shape=unsigned(len(lanes) * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
         )
         read, write = steps.read_port(), steps.write_port()
-        before = Signal.like(self.steps)
-        written = Signal.like(self.steps)
+        before, written = Signal(word, name=f"before_{name}"), Signal(word, name=f"written_{name}")
         m.d.comb += [
             read.en.eq(parts.read.valid),
             read.addr.eq(Cat(parts.read.slot, parts.read.bank)),
             before.eq(read.data),
-            self.steps.eq(read.data),
             write.en.eq(sums.add),
             write.addr.eq(sums.address),
             write.data.eq(written),
         ]
-        for lane in range(self.taps * self.pe):
-            term = self._term(m, lane, platform)
+        for n, (lane, term) in enumerate(zip(lanes, terms, strict=True)):
             last = Signal(signed(self.step_bits), name=f"last{lane}", reset_less=True)
-            known = Mux(sums.again, last, Mux(sums.fresh, 0, before[lane]))
-            m.d.comb += written[lane].eq(known + term)
-            m.d.sync += last.eq(written[lane])
-        return m
+            known = Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))
+            m.d.comb += [written[n].eq(known + term), self.steps[lane].eq(before[n])]
+            m.d.sync += last.eq(written[n])
 
     def _inputs(self, tap: int) -> Array:
         """Of a tap, at the places."""
@@ -124,8 +137,7 @@ class StepBank(wiring.Component):
     def _term(self, m, lane: int, platform):
         """``d * x`` of a lane, three clocks behind them; those of a second tap come last."""
         tap, filter_ = divmod(lane, self.pe)
-        inputs = self.x if self.taps == 1 else self._inputs(tap)
-        x = registered(m, inputs[self.winners[filter_]], name=f"x{lane}")
+        x = registered(m, self._inputs(tap)[self.winners[filter_]], name=f"x{lane}")
         d = registered(m, self.gradients[filter_], name=f"d{lane}")
         if self.hard:
             held = held_product(m, d, x, hard=True, platform=platform, name=f"product{lane}")

@@ -46,7 +46,7 @@ class StepDrain(wiring.Component):
         Only if two taps may be visited at once, see :class:`~hdl.rtl.sharing.tap_walk.TapWalk`;
         which half of the steps that are read is the word's.
     pause
-        A block of one visit may not either; 1 of two clocks, if words come one in two.
+        A block of one visit may not either; 0 in one of so many clocks as words take.
 
     Cost: about 3 cells for each bit of an address, and 50.
     """
@@ -96,9 +96,13 @@ class StepDrain(wiring.Component):
         )
         closing, left, closes = Signal(closed), Signal(closed), Signal()
         rest, turn = Signal(FLAGS), Signal(init=1)
-        if self.period > 1:
+        if self.period == 2:
             m.d.sync += turn.eq(self.start | ~turn)
             m.d.comb += self.pause.eq(turn)
+        elif self.period > 2:
+            phase = Signal(range(self.period))
+            m.d.sync += phase.eq(Mux(self.start, 0, phase + 1))
+            m.d.comb += [turn.eq(phase == 0), self.pause.eq(phase != 1)]
         # A single slot is read beside the next block's first visit, which is fresh.
         behind, many = Signal(), rest if self.period == 1 else left.slots
         m.d.comb += [

@@ -71,7 +71,8 @@ class ForwardSweep(wiring.Component):
         To :class:`~hdl.rtl.sharing.pages.Pages`; only if zeros are skipped.
 
     The last words of windows keep a distance, so that sums may leave while the next are formed:
-    ``head_clocks`` for each output of a window.
+    ``head_clocks`` for each output of a window. With clear slots no word is named in the clock
+    behind one.
 
     Throughput: one word a clock, as long as blocks without anything to visit, which take a clock
     each, are outweighed by those in hand. Cost: about 40 cells for each bit of an address; 605 LUTs
@@ -229,10 +230,14 @@ class ForwardSweep(wiring.Component):
         least = self._constant(
             m, "distance", lambda row: row.outputs_per_window * self.folding.head_clocks - 1
         )
-        missing = Signal()
+        missing, hold = Signal(), self.hold
+        if self.folding.clear_slot:
+            clearing = Signal()
+            m.d.sync += clearing.eq(self.issue & self.last)
+            hold = hold | clearing
         m.d.comb += [
             missing.eq(
-                self.hold
+                hold
                 | (enters & ~self.may_enter)
                 | (self.last & (distance != 0))
                 | (final & ~self.credit_group)

@@ -84,7 +84,7 @@ class UpdateWalk(wiring.Component):
     -------
     start, layer, parity
         Pulse: begin with `layer`, of a sample of that parity; both stable until all is through.
-    address, fetch, entry, count_address, count_fetch, count
+    address, fetch, grant, entry, count_address, count_fetch, count
         Of :class:`~hdl.rtl.sharing.winners.Winners`.
     o
         Of each block in each window, in the order of
@@ -110,6 +110,7 @@ class UpdateWalk(wiring.Component):
                 "parity": In(1),
                 "address": Out(range(memory_depth(table.winners))),
                 "fetch": Out(1),
+                "grant": In(1),
                 "entry": In(winner_layout(table, folding)),
                 "count_address": Out(range(memory_depth(table.groups))),
                 "count_fetch": Out(1),
@@ -241,7 +242,7 @@ class UpdateWalk(wiring.Component):
             with m.If(free):
                 m.d.sync += [stands.eq(asked & running), entry.eq(self.entry), last.eq(last_asked)]
             return stands, entry
-        m.d.comb += self.fetch.eq(running & free)
+        m.d.comb += self.fetch.eq(running & free & self.grant)
         with m.If(free):
             m.d.sync += stands.eq(self.fetch)
         with m.If(self.fetch):

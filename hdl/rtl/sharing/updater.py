@@ -1,11 +1,11 @@
 """U: the updates of judged samples, beside the sweep that forms the sums of the next ones."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import delayed
+from hdl.rtl.parts.delay import delayed, replicated
 from hdl.rtl.sharing.flag_reader import FlagReader
 from hdl.rtl.sharing.gradients import Gradients
 from hdl.rtl.sharing.lookup import lookup
@@ -14,7 +14,7 @@ from hdl.rtl.sharing.step_bank import STEPS_LATENCY, StepBank
 from hdl.rtl.sharing.step_drain import StepDrain
 from hdl.rtl.sharing.tap_walk import WINDOW, TapWalk
 from hdl.rtl.sharing.update_walk import UpdateWalk
-from hdl.rtl.sharing.weight_step import WeightStep
+from hdl.rtl.sharing.weight_step import SHARE, WeightStep
 from hdl.rtl.sharing.winners import count_shape, winner_layout
 
 PAGE_LATENCY = 3
@@ -39,7 +39,7 @@ class Updater(wiring.Component):
     3      `x` arrives; with slow memory this and all that follows a clock later
     6      the step is written; if that was the block's last one:
     7      the first of its sums is read, if no visit reads; what becomes of it takes
-           :class:`~hdl.rtl.sharing.weight_step.WeightStep` 4 or 5 clocks to `read`
+           :class:`~hdl.rtl.sharing.weight_step.WeightStep` 3 or 4 clocks to `read`
     =====  ==========================================================================
 
     Parameters
@@ -49,13 +49,14 @@ class Updater(wiring.Component):
 
     Members
     -------
-    start, layer, parity, rate, errors
-        Pulse: update `layer` for the sample of this parity, whose errors are given; all but the
-        pulse stay until `done`.
+    start, layer, parity, rate
+        Pulse: update `layer` for the sample of this parity; all but the pulse stay until `done`.
+    errors; or error_address, error_fetch, error
+        Of :class:`~hdl.rtl.sharing.gradients.Gradients`; they stay, too.
     busy, group, done
         At work, from the clock behind `start` on; groups below this one are through; pulse: all
         are, in the first clock that is not busy.
-    entry_address, entry_fetch, entry, count_address, count_fetch, count
+    entry_address, entry_fetch, entry_grant, entry, count_address, count_fetch, count
         To :class:`~hdl.rtl.sharing.winners.Winners`.
     flags, page_read, page, page_grant, x
         To U's ports of :class:`~hdl.rtl.sharing.pages.Pages`; flags only if zeros are skipped.
@@ -79,12 +80,12 @@ class Updater(wiring.Component):
             "layer": In(range(len(table.rows))),
             "parity": In(1),
             "rate": In(self.weights.rate.shape()),
-            "errors": In(self.gradients.errors.shape()),
             "busy": Out(1),
             "group": Out(range(max(row.groups for row in table.rows) + 1)),
             "done": Out(1),
             "entry_address": Out(self.walk.address.shape()),
             "entry_fetch": Out(1),
+            "entry_grant": In(1),
             "entry": In(winner_layout(table, folding)),
             "count_address": Out(self.walk.count_address.shape()),
             "count_fetch": Out(1),
@@ -104,6 +105,9 @@ class Updater(wiring.Component):
         )
         if folding.skip_zeros:
             members["flags"] = Out(flag_port(table, folding))
+        for name in ERRORS:
+            if name in self.gradients.signature.members:
+                members[name] = self.gradients.signature.members[name]
         for name in WEIGHT_PORT:
             members[name] = self.weights.signature.members[name]
         super().__init__(members)
@@ -127,6 +131,7 @@ class Updater(wiring.Component):
             *(part.parity.eq(self.parity) for part in (walk, taps)),
             self.entry_address.eq(walk.address),
             self.entry_fetch.eq(walk.fetch),
+            walk.grant.eq(self.entry_grant),
             walk.entry.eq(self.entry),
             self.count_address.eq(walk.count_address),
             self.count_fetch.eq(walk.count_fetch),
@@ -134,7 +139,6 @@ class Updater(wiring.Component):
             self.page_read.eq(taps.read),
             self.page.eq(taps.page),
             taps.grant.eq(self.page_grant),
-            gradients.errors.eq(self.errors),
             taps.ready.eq(gradients.ready),
             gradients.taken.eq(taps.final | walk.skip),
             walk.settled.eq(gradients.ready & (self.group == walk.group)),
@@ -144,6 +148,10 @@ class Updater(wiring.Component):
         for name in WEIGHT_PORT:
             own, port = getattr(self, name), getattr(weights, name)
             m.d.comb += port.eq(own) if name == "read_data" else own.eq(port)
+        for name in ERRORS:
+            if name in self.signature.members:
+                own, port = getattr(self, name), getattr(gradients, name)
+                m.d.comb += port.eq(own) if name in ("errors", "error") else own.eq(port)
         self._groups(m, walk, weights)
         return m
 
@@ -183,14 +191,13 @@ class Updater(wiring.Component):
         for lane, learns in enumerate(arrived.learns):
             d = gradients.gradients[lane]
             m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
-        words = delayed(m, drain.word, latency - 1 + STEPS_LATENCY, name="word")
-        steps = self._half(m, taps, drain, bank, latency - 1 + STEPS_LATENCY)
+        coming, word = self._word(m, drain.word, latency - 1 + STEPS_LATENCY)
         m.d.comb += [
             weights.layer.eq(self.layer),
             weights.rate.eq(self.rate),
-            weights.bias_next.eq(words[-2].bias),
-            weights.word.eq(words[-1]),
-            weights.steps.eq(steps),
+            weights.coming.eq(coming),
+            weights.word.eq(word),
+            weights.steps.eq(self._half(m, taps, drain, bank, latency - 1 + STEPS_LATENCY)),
             self.probe.valid.eq(arrived.add & arrived.bias),
             self.probe.group.eq(arrived.group),
             self.probe.row.eq(arrived.window_row),
@@ -204,10 +211,28 @@ class Updater(wiring.Component):
         if self.folding.taps == 1:
             return bank.steps
         m.d.comb += drain.paired.eq(taps.paired)
-        half = delayed(m, drain.half, latency, name="half")[-1]
-        both = bank.steps.as_value()
-        first, second = both[: len(both) // 2], both[len(both) // 2 :]
-        return Mux(half, second, first)
+        pe = self.folding.pe
+        late = delayed(m, drain.half, latency - 1, name="half")[-1]
+        half = replicated(m, late, -(-pe // SHARE), name="half_of")
+        return Cat(Mux(half[n // SHARE], bank.steps[pe + n], bank.steps[n]) for n in range(pe))
+
+    def _word(self, m, word, clocks: int):
+        """The word whose steps are read, a clock before they arrive, and when they do."""
+        if self.folding.word_period <= clocks:
+            return delayed(m, word, clocks, name="word")[-2:]
+        # None follows so soon, so it is enough to delay that one has come.
+        held = Signal.like(word, name="held")
+        with m.If(word.valid):
+            m.d.sync += held.eq(word)
+        made = []
+        for name, valid in zip(
+            ("coming", "arrived"),
+            delayed(m, word.valid, clocks, name="word_valid")[-2:],
+            strict=True,
+        ):
+            made.append(Signal.like(word, name=name))
+            m.d.comb += [made[-1].eq(held), made[-1].valid.eq(valid)]
+        return made
 
     def _ask(self, m, visit, walk, gradients) -> None:
         """For its region's gradients; behind the last one, or a skip, for those of the group."""
@@ -241,6 +266,8 @@ def _members(part, names) -> data.StructLayout:
     return data.StructLayout({name: part.signature.members[name].shape for name in names})
 
 
+ERRORS = ("errors", "error_address", "error_fetch", "error")
+"""Members of :class:`~hdl.rtl.sharing.gradients.Gradients` that are, some of them."""
 WEIGHT_PORT = (
     "hold",
     "read",

@@ -12,31 +12,34 @@ from hdl.rtl.sharing.step_drain import drained_word
 FINE_BITS = 3
 """Of a shift, in the second of its two steps."""
 SHARE = 4
-"""Lanes that are told by one register how far to shift."""
-READ_AT = {1: 4, 2: 3}
-"""Clocks from a word's steps to its read, by the clocks from one word to the next."""
+"""Lanes that are told what to do by registers of their own."""
+READ_AT = (3, 4)
+"""Clocks from a word's steps to its read, plain and with slow memory."""
+WRITTEN_LATER = 2
+"""Clocks by which what has been subtracted is written later, with slow memory."""
 
 
 class WeightStep(wiring.Component):
     """``W' = saturate(W - ((step + half(r)) >> r))`` for each word whose steps arrive.
 
-    Words arrive one a clock, or, where :attr:`~hdl.passes.sharing.SharedFolding.word_period` is 2,
-    at most one in two, and nothing ever waits. Clocks are counted from the steps' arrival:
+    Words arrive one a clock, or, where :attr:`~hdl.passes.sharing.SharedFolding.word_period` is
+    more, at most one in so many, and nothing ever waits. Clocks are counted from the steps'
+    arrival:
 
-    =====  ======  ===================================================================
-    one    in two
-    =====  ======  ===================================================================
-    0      0       `word` and its `steps`, which are shifted by whole bytes
-    1      0       and by single bits
-    2      1       whether a lane moves
-    3      2       whether any does
-    4      3       `read`, with `hold`; what does not move goes along and is not written
-    5      4       the memory is asked
-    6      5       the word arrives; with slow memory, or at one port, a clock later
-    7      5 or 6  subtracted, and if in two, saturated; on a single port `hold`
-    8      -       saturated
-    9      6 or 7  `write`; `done`, if it was the bias, a group's last word
-    =====  ======  ===================================================================
+    =====  =====  ===================================================================
+    plain  slow
+    =====  =====  ===================================================================
+    0      0      `word` and its `steps`, which are shifted by whole bytes
+    0      1      and by single bits
+    1      2      whether a lane moves
+    2      3      whether any does
+    3      4      `read`, with `hold`; what does not move goes along and is not written
+    4      5      the memory is asked
+    5      7      the word has arrived; plain, at one port, a clock later
+    5      7      subtracted; on a single port `hold`, two clocks later if slow
+    5      8      saturated
+    6      10     `write`; `done`, if it was the bias, a group's last word
+    =====  =====  ===================================================================
 
     On a single port, and on one of its own, words arrive an even number of clocks apart: a word is
     read while no other is written. Where the port is its own there is no `hold`.
@@ -50,10 +53,9 @@ class WeightStep(wiring.Component):
     -------
     layer, rate
         Row of the table and its rate shift, for as long as an update lasts.
-    bias_next
-        If a word comes in the next clock, it is a bias.
-    word, steps
-        Of :class:`~hdl.rtl.sharing.step_drain.StepDrain`, and what
+    coming, word, steps
+        What comes in the next clock, and what has come, of
+        :class:`~hdl.rtl.sharing.step_drain.StepDrain`, with what
         :class:`~hdl.rtl.sharing.step_bank.StepBank` read for it.
     hold, read, read_address, read_data
         Sweeps must not name a word; the weight is read, and arrives `2 + slow` clocks later.
@@ -79,7 +81,7 @@ class WeightStep(wiring.Component):
             {
                 "layer": In(range(len(formats))),
                 "rate": In(rates),
-                "bias_next": In(1),
+                "coming": In(drained_word(table)),
                 "word": In(drained_word(table)),
                 "steps": In(data.ArrayLayout(signed(self.step_bits), folding.pe)),
                 "hold": Out(1),
@@ -96,9 +98,9 @@ class WeightStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         period, single = self.folding.word_period, self.folding.single_port
-        own = self.folding.update_port
-        late = self.folding.slow_memory or self.folding.one_port
-        fine, read_at = 2 - period, READ_AT[period]
+        own, slow = self.folding.update_port, self.folding.slow_memory
+        late = slow or self.folding.one_port
+        read_at = READ_AT[slow]
         changed_at = read_at + 2 + late
         valid = delayed(m, self.word.valid, changed_at, name="valid")
         shifted = data.ArrayLayout(signed(self.step_bits + 1), self.folding.pe)
@@ -107,26 +109,24 @@ class WeightStep(wiring.Component):
             Signal(data.StructLayout(word), name=f"stage{n}", reset_less=True)
             for n in range((changed_at - 1) // period + 1)
         ]
-        self._shift(m, stages, valid, fine)
+        self._shift(m, stages, valid)
         some = Signal(self.folding.pe)
-        for lane, step in enumerate(stages[fine].steps):
+        for lane, step in enumerate(stages[slow and period == 1].steps):
             m.d.sync += some[lane].eq(step.any() & ~step.all())
         m.d.sync += self.read.eq(valid[read_at - 1] & some.any())
-        moving = delayed(m, self.read, changed_at - read_at, name="moving")[-1]
         last = stages[-1]
-        m.d.comb += [
-            self.read_address.eq(stages[(read_at - 1) // period].address),
-            self.hold.eq(0 if own else self.read | (moving if single else 0)),
-        ]
         change = {"moves": 1, "address": last.address.shape(), "done": 1}
         changing = Signal(data.StructLayout(change))
         m.d.comb += [
-            changing.moves.eq(moving),
+            changing.moves.eq(delayed(m, self.read, changed_at - read_at, name="moving")[-1]),
             changing.address.eq(last.address),
             changing.done.eq(valid[changed_at] & last.bias),
         ]
-        changed = delayed(m, changing, 2 if period == 1 else 1, name="changing")[-1]
+        # One clock ahead of the write, and with it.
+        ahead, changed = delayed(m, changing, 1 + WRITTEN_LATER * slow, name="changing")[-2:]
         m.d.comb += [
+            self.read_address.eq(stages[(read_at - 1) // period].address),
+            self.hold.eq(0 if own else self.read | (ahead.moves if single else 0)),
             self.write.eq(changed.moves),
             self.write_address.eq(changed.address),
             self.done.eq(changed.done),
@@ -134,29 +134,38 @@ class WeightStep(wiring.Component):
         self._change(m, last.steps)
         return m
 
-    def _shift(self, m, stages, valid, fine: int) -> None:
-        """Words go from stage to stage; into the one numbered `fine` shifted by single bits."""
-        pe, period = self.folding.pe, self.folding.word_period
-        # A clock ahead of the steps that they are for: by bytes, and by single bits.
-        by_bytes = self._shifts(m, self.bias_next, slice(FINE_BITS, None), "bytes")
-        ahead = self.word.bias if fine else self.bias_next
-        by_bits = self._shifts(m, ahead, slice(FINE_BITS), "bits")
+    def _shift(self, m, stages, valid) -> None:
+        """Words go from stage to stage. They are shifted as they come into the first one; with slow
+        memory by single bits a clock later, there or on the way to the next one."""
+        pe, period, slow = self.folding.pe, self.folding.word_period, self.folding.slow_memory
+        parts = -(-pe // SHARE)
+        by_bytes = self._shifts(m, self.coming.bias, slice(FINE_BITS, None), parts, "bytes")
+        late = self.word if slow else self.coming
+        by_bits = self._shifts(m, late.bias, slice(FINE_BITS), parts, "bits")
+        shifting = replicated(m, self.word.valid, parts, name="shifting")
         for number, stage in enumerate(stages):
             before = stages[number - 1] if number else self.word
-            # With a word in every clock none has to stand.
-            with m.If(1 if period == 1 else valid[number * period]):
+            with m.If(valid[number * period]):
                 m.d.sync += [stage.bias.eq(before.bias), stage.address.eq(before.address)]
-                for lane in range(pe):
-                    step = before.steps[lane] if number else self.steps[lane]
-                    if number == 0:
-                        step = self._bytes_right(m, step, by_bytes[lane // SHARE], lane)
-                    if number == fine:
-                        step = step >> by_bits[lane // SHARE]
+            comes = valid[number * period - 1] if number else self.coming.valid
+            taking = replicated(m, comes, parts, name=f"taking{number}_")
+            for lane in range(pe):
+                part = lane // SHARE
+                if number:
+                    step = before.steps[lane]
+                else:
+                    step = self._bytes_right(m, self.steps[lane], by_bytes[part], lane)
+                if number == (slow and period == 1):
+                    step = step if slow and number == 0 else step >> by_bits[part]
+                # With a word in every clock none has to stand.
+                with m.If(1 if period == 1 else taking[part]):
                     m.d.sync += stage.steps[lane].eq(step)
+                if slow and period > 1 and number == 0:
+                    with m.Elif(shifting[part]):
+                        m.d.sync += stage.steps[lane].eq(stage.steps[lane] >> by_bits[part])
 
-    def _shifts(self, m, bias, part: slice, name: str):
-        """A part of how far a weight's steps go to the right, or a bias's, one clock later; for
-        every few lanes."""
+    def _shifts(self, m, bias, part: slice, copies: int, name: str):
+        """A part of how far a weight's steps go to the right, or a bias's, one clock later."""
         extra = lookup(m, self.layer, self.bias_shifts, name=f"bias_shift_{name}")
         largest = (1 << len(self.rate)) - 1 + max(self.bias_shifts)
         biased = Signal(range(max(largest, 1 << FINE_BITS) + 1), name=f"biased_{name}")
@@ -164,7 +173,7 @@ class WeightStep(wiring.Component):
         m.d.sync += biased.eq(self.rate + extra)
         m.d.comb += plain.eq(self.rate)
         amount = Mux(bias, biased[part], plain[part])
-        return replicated(m, amount, -(-self.folding.pe // SHARE), name=name)
+        return replicated(m, amount, copies, name=name)
 
     def _bytes_right(self, m, step, amount, lane: int):
         """``2 * step`` shifted right by 8 bits `amount` times; its lowest bit rounds."""
@@ -189,7 +198,10 @@ class WeightStep(wiring.Component):
         for lane, arriving in enumerate(self.read_data):
             weight = registered(m, arriving, name=f"weight{lane}") if waits else arriving
             changed = self._changed(m, weight, steps[lane], mask, lane)
-            m.d.comb += self.write_data[lane].eq(registered(m, changed, name=f"written{lane}"))
+            changed = registered(m, changed, name=f"written{lane}")
+            if self.folding.slow_memory:
+                changed = registered(m, changed, name=f"leaving{lane}")
+            m.d.comb += self.write_data[lane].eq(changed)
 
     def _changed(self, m, weight, step, mask, lane: int):
         """``saturate(weight - round(step / 2))``; `mask` has the bits from a weight's sign on."""
@@ -197,7 +209,7 @@ class WeightStep(wiring.Component):
         changed = Signal(signed(bits), name=f"changed{lane}")
         # w - floor(step / 2) - lowest bit is w + ~floor + (1 - bit): one adder with a carry in.
         m.d.comb += changed.eq(weight + ~(step >> 1) + ~step[0])
-        if self.folding.word_period == 1:
+        if self.folding.slow_memory:
             changed = registered(m, changed, name=f"summed{lane}")
         sign = changed[-1]
         beyond = ((changed ^ sign.replicate(bits)) & mask).any()

@@ -1,11 +1,11 @@
 """Which places won in a sample's windows, for the update."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.ports import IN_BLOCKS, memory_depth
+from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, memory_depth
 from hdl.rtl.sharing.lookup import lookup
 
 PLACE = unsigned(2)
@@ -69,6 +69,8 @@ class Winners(wiring.Component):
         Of the window, and of these filters.
     address, fetch, entry
         Entry to read, whether to read, and the entry.
+    grant
+        It may be read; on a single port not in a clock in which an entry may be written.
     count_address, count_fetch, count
         The same of the number of entries of a group.
 
@@ -91,6 +93,7 @@ class Winners(wiring.Component):
                 "learns": In(heads),
                 "address": In(range(memory_depth(table.winners))),
                 "fetch": In(1),
+                "grant": Out(1),
                 "entry": Out(layout),
                 "count_address": In(range(memory_depth(table.groups))),
                 "count_fetch": In(1),
@@ -125,7 +128,9 @@ class Winners(wiring.Component):
         entry |= {"places": places, "learns": learns}
         made = Cat(entry[name] for name in self.entry.shape().members)
         found = (self.address, self.fetch, self.entry.as_value())
-        self._memory(m, "entries", table.winners, (place, write, made), found)
+        single = self.folding.single_port_winners
+        m.d.comb += self.grant.eq(~(self.beat & self.last) if single else Const(1))
+        self._memory(m, "entries", table.winners, (place, write, made), found, single=single)
         counted = (self.count_address, self.count_fetch, self.count)
         self._memory(m, "counts", table.groups, (group, closing, count), counted)
         return m
@@ -142,12 +147,17 @@ class Winners(wiring.Component):
             fields.append(whole)
         return fields
 
-    def _memory(self, m, name, depth, written, found):
-        """One port to write and one to read; given as address, enable and data."""
-        shape = unsigned(len(found[2]))
-        ram = memory.Memory(shape=shape, depth=memory_depth(depth), init=[], attrs=IN_BLOCKS)
-        m.submodules[name] = ram
+    def _memory(self, m, name, depth, written, found, *, single=False):
+        """One port to write and one to read, or one for both; given as address, enable, data."""
+        shape, attributes = unsigned(len(found[2])), IN_LARGE_BLOCKS if single else IN_BLOCKS
+        ram = memory.Memory(shape=shape, depth=memory_depth(depth), init=[], attrs=attributes)
+        # Tools are told by this name which memory powers up undefined and goes into SPRAM.
+        m.submodules[f"spram_{name}" if single else name] = ram
         write, read = ram.write_port(), ram.read_port()
         m.d.comb += [write.addr.eq(written[0]), write.en.eq(written[1]), write.data.eq(written[2])]
         m.d.comb += [read.addr.eq(found[0]), read.en.eq(found[1])]
+        if single:
+            address = Mux(written[1], written[0], found[0])
+            m.d.comb += [write.addr.eq(address), read.addr.eq(address)]
+            m.d.comb += read.en.eq(found[1] & ~written[1])
         m.d.comb += found[2].eq(read.data)
