@@ -18,7 +18,8 @@ from golden_model.spec.network import (
     Network,
     Readout,
 )
-from hdl.passes.sharing import SharedFolding, table
+from hdl.passes.options import all_fully_connected
+from hdl.passes.sharing import PLACES, SharedFolding, table
 from hdl.passes.stages import ScheduledNetwork
 from tests.hdl.test_cycles import random_folding, random_samples
 
@@ -153,7 +154,7 @@ def random_convolutions(
 def random_sharing(chance: random.Random, layers, *, learns: bool) -> SharedFolding:
     """Any that a board could want; also wider than the layers, so that lanes have nothing to do."""
     pe = chance.choice([1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 16, 24])
-    places = 4 if any(layer.places > 1 or layer.kernel > 1 for layer in layers) else 1
+    places = 1 if all_fully_connected(layers) else PLACES
     heads = chance.choice([1, 2]) if pe > 1 else 1
     single_port, slow_memory = chance.random() < 0.5, chance.random() < 0.3
     folding = SharedFolding(
