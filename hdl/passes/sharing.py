@@ -269,6 +269,16 @@ class EngineTable:
     draws: int
 
 
+def weight_depth(table: EngineTable, folding: SharedFolding) -> int:
+    """Words of the weight memory.
+
+    A power of two where the update has a port of its own: tools then take blocks that are deep
+    enough, and no multiplexer stands behind them, whose inputs would come from all over the chip.
+    """
+    words = table.weight_words
+    return 1 << (words - 1).bit_length() if folding.update_port else words
+
+
 def table(layers: Sequence[LayerFormat], folding: SharedFolding) -> EngineTable:
     """Where each of `layers`, in order, stands on an engine folded so."""
     shapes: list[Row] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from boards.budget import MemoryKind
 from golden_model.spec.formats import ACTIVATION_BITS, ACTIVATION_MAX, LayerFormat
 from golden_model.spec.network import Feedback
-from hdl.passes.sharing import FLAGS, EngineTable, Row, SharedFolding
+from hdl.passes.sharing import FLAGS, EngineTable, Row, SharedFolding, weight_depth
 from hdl.passes.stages import Memory
 
 NAME = "shared"
@@ -23,7 +23,7 @@ PLACE_BITS, LEARNS_BITS = 2, 1
 def shared_weights(table: EngineTable, folding: SharedFolding, kind: MemoryKind) -> Memory:
     """A word holds one tap of PE filters of any layer."""
     bits = weight_bits(table)
-    memory = _memory("weights", table.weight_words, folding.pe * bits, kind)
+    memory = _memory("weights", weight_depth(table, folding), folding.pe * bits, kind)
     if not folding.update_port:
         return memory
     return replace(memory, blocks=kind.shared_blocks_for(memory.depth, folding.pe, bits))

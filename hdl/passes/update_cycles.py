@@ -162,7 +162,9 @@ class UpdateCycles:
     def step(self, *, page: bool = True, flags: bool = True, entries: bool = True) -> Events:
         """One clock, in which U's reads of inputs, flags and winners are granted or not."""
         hold, busy = self.hold, self.group < len(self.groups)
-        read, write = self.words[self.read_at - 1][0], self.words[self.changed_at][0]
+        read = self.words[self.read_at - 1][0]
+        # A port of its own has one register more.
+        write = self.words[self.changed_at - self.own_port][0]
         through = self.words[self.changed_at][1]
         settled = self.gradients.standing > 0 and self.group == self.at
         skip = self.state == "EMPTY" and settled

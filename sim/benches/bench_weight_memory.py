@@ -52,6 +52,9 @@ async def accesses(dut, name):
         return getattr(dut, f"{name}_{role}")
 
     expected = beside = None
+    # What reaches the memory in this clock: with a port of its own, what was asked one before.
+    idle = (0, 0, [0] * lanes, False, 0)
+    asked = [idle] * 2
     for _ in range(1500):
         if expected is not None:
             found = lanes_of(port("read_data"), lanes)
@@ -63,17 +66,18 @@ async def accesses(dut, name):
                 assert value in (None, found[lane]), f"lane {lane}, beside"
         place, enables = chance.randrange(depth), chance.choice([0, chance.getrandbits(lanes)])
         values = [chance.getrandbits(bits) for _ in range(lanes)]
-        address = chance.choice([n for n in range(depth) if n != place or not enables])
-        reads = chance.random() < 0.7 and not (single and enables)
+        updates, other = not enables and chance.random() < 0.7, chance.randrange(depth)
+        asked = [asked[-1], (place, enables, values, updates, other)]
         port("write_address").value, port("write_enable").value = place, enables
         port("write_data").value = packed(values, bits)
-        port("read_address").value, port("read_enable").value = address, reads
-        updates = name == OWN and not enables and chance.random() < 0.7
         if name == OWN:
-            port("update_enable").value = updates
-            port("update_address").value = other = chance.randrange(depth)
+            port("update_enable").value, port("update_address").value = updates, other
+        place, enables, values, updates, other = asked[0 if name == OWN else 1]
+        address = chance.choice([n for n in range(depth) if n != place or not enables])
+        reads = chance.random() < 0.7 and not (single and enables)
+        port("read_address").value, port("read_enable").value = address, reads
         await clocks(dut, 1)
-        if updates:
+        if updates and name == OWN:
             beside = list(words[other])
         if reads:
             expected = list(words[address])

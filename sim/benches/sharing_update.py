@@ -136,7 +136,7 @@ class UpdateBench(wiring.Component):
             weights.read_enable.eq(issue if own else u.read | issue),
         ]
         if own:
-            m.d.sync += [
+            m.d.comb += [
                 weights.update_address.eq(u.read_address),
                 weights.update_enable.eq(u.read),
             ]

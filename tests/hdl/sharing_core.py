@@ -9,6 +9,7 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from golden_model.spec.control import Activity, Counter
+from hdl.passes.sharing import weight_depth
 from hdl.passes.stages import ScheduledNetwork
 from hdl.rtl.core import Core
 from hdl.rtl.ports import memory_depth
@@ -270,7 +271,9 @@ def _word(schedule: ScheduledNetwork) -> tuple[int, int]:
 
 def _shared_memory(watched: Watched, schedule: ScheduledNetwork):
     """The one that holds all weights of the shared engine: of its shape the last one made."""
-    (bits, lanes), depth = _word(schedule), memory_depth(schedule.table.weight_words)
+    (bits, lanes), engine = _word(schedule), schedule.engine
+    assert engine is not None
+    depth = memory_depth(weight_depth(*engine))
 
     def fits(memory):
         width = len(Value.cast(memory.data[0]))

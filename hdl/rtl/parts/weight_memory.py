@@ -1,9 +1,10 @@
 """Weights of a layer, one word of PE x SIMD of them at a time."""
 
-from amaranth import Module, Mux, unsigned
+from amaranth import Const, Module, Mux, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.rtl.parts.delay import delayed, registered
 from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, memory_depth
 
 
@@ -20,7 +21,8 @@ class WeightMemory(wiring.Component):
         Reads and writes share one address (SPRAM): `read_enable` must be 0 while any
         `write_enable` is 1.
     update_port
-        Whoever writes can also read, at the same port, in other clocks.
+        Whoever writes can also read, at the same port, in other clocks. For wide words in many
+        blocks: the port's inputs come out of registers, so both take place a clock later.
     slice_bits
         Cut each weight into memories of so many bits; None keeps words whole.
 
@@ -32,7 +34,8 @@ class WeightMemory(wiring.Component):
         One enable for each weight of the word.
 
     update_address, update_enable, update_data
-        Only with `update_port`: `update_enable` must be 0 while any `write_enable` is 1.
+        Only with `update_port`: `update_enable` must be 0 while any `write_enable` is 1. Latency of
+        two clocks.
 
     Cost: the memory, and at one port for both an address multiplexer.
     """
@@ -72,6 +75,13 @@ class WeightMemory(wiring.Component):
         writing = self.write_enable.any()
         address = Mux(writing, self.write_address, self.read_address)
         written, read_data = self.write_data.as_value(), self.read_data.as_value()
+        write_address, write_enable, update_enable = self.write_address, self.write_enable, Const(0)
+        if self.update_port:
+            either = Mux(self.update_enable, self.update_address, self.write_address)
+            write_address = registered(m, either, name="port_address")
+            written = registered(m, written, name="port_data")
+            write_enable = delayed(m, self.write_enable, 1, name="port_write")[-1]
+            update_enable = delayed(m, self.update_enable, 1, name="port_read")[-1]
         width = self.slice_bits or len(written)
         granularity = self.slice_bits or self.weight_bits
         # Tools are told by this name which memory powers up undefined and goes into SPRAM.
@@ -87,8 +97,8 @@ class WeightMemory(wiring.Component):
             write, read = ram.write_port(granularity=granularity), ram.read_port()
             lane = start // self.weight_bits
             m.d.comb += [
-                write.addr.eq(self.write_address),
-                write.en.eq(self.write_enable[lane] if self.slice_bits else self.write_enable),
+                write.addr.eq(write_address),
+                write.en.eq(write_enable[lane] if self.slice_bits else write_enable),
                 write.data.eq(written[start : start + width]),
                 read.addr.eq(self.read_address),
                 read.en.eq(self.read_enable),
@@ -97,9 +107,8 @@ class WeightMemory(wiring.Component):
             if self.update_port:
                 update, found = ram.read_port(), self.update_data.as_value()
                 m.d.comb += [
-                    write.addr.eq(Mux(self.update_enable, self.update_address, self.write_address)),
-                    update.addr.eq(write.addr),
-                    update.en.eq(self.update_enable & ~writing),
+                    update.addr.eq(write_address),
+                    update.en.eq(update_enable & ~write_enable.any()),
                     found[start : start + width].eq(update.data),
                 ]
             if self.single_port:

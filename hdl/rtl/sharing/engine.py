@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.layer import LayerFormat
-from hdl.passes.sharing import SharedFolding, table
+from hdl.passes.sharing import SharedFolding, table, weight_depth
 from hdl.rtl.parts.weight_memory import WeightMemory
 from hdl.rtl.ports import EVENTS, SAMPLE, WEIGHT_REQUEST
 from hdl.rtl.sharing.control import Control
@@ -205,7 +205,7 @@ class SharedEngine(wiring.Component):
         """
         table, fold = self.table, self.folding
         m.submodules.memory = memory = WeightMemory(
-            depth=table.weight_words,
+            depth=weight_depth(table, fold),
             lanes=fold.pe,
             weight_bits=access.bits,
             single_port=fold.single_port,
@@ -235,7 +235,7 @@ class SharedEngine(wiring.Component):
         word = self._arrived(m, memory.read_data, "word")
         m.d.comb += access.read_data.eq(word)
         if updater is not None and fold.update_port:
-            m.d.sync += [
+            m.d.comb += [
                 memory.update_enable.eq(updater.read),
                 memory.update_address.eq(updater.read_address),
             ]

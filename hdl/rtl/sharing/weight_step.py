@@ -38,7 +38,8 @@ class WeightStep(wiring.Component):
     5      7      the word has arrived; plain, at one port, a clock later
     5      7      subtracted; on a single port `hold`, two clocks later if slow
     5      8      saturated
-    6      10     `write`; `done`, if it was the bias, a group's last word
+    6      10     `write`, a clock earlier if the port is its own; `done`, if it was the bias, a
+                  group's last word
     =====  =====  ===================================================================
 
     On a single port, and on one of its own, words arrive an even number of clocks apart: a word is
@@ -122,14 +123,15 @@ class WeightStep(wiring.Component):
             changing.address.eq(last.address),
             changing.done.eq(valid[changed_at] & last.bias),
         ]
-        # One clock ahead of the write, and with it.
-        ahead, changed = delayed(m, changing, 1 + WRITTEN_LATER * slow, name="changing")[-2:]
+        # One clock ahead of the write, and with it; a port of its own has the last register.
+        written = delayed(m, changing, 1 + WRITTEN_LATER * slow, name="changing")
+        ahead, changed = written[-2], written[-2 if own else -1]
         m.d.comb += [
             self.read_address.eq(stages[(read_at - 1) // period].address),
             self.hold.eq(0 if own else self.read | (ahead.moves if single else 0)),
             self.write.eq(changed.moves),
             self.write_address.eq(changed.address),
-            self.done.eq(changed.done),
+            self.done.eq(written[-1].done),
         ]
         self._change(m, last.steps)
         return m
@@ -194,13 +196,13 @@ class WeightStep(wiring.Component):
         bits = max(self.weight_bits, self.step_bits + 1) + 1
         above = [(1 << bits) - (1 << width - 1) for width in widths]
         mask = lookup(m, self.layer, above, name="above")
-        waits = self.folding.one_port and not self.folding.slow_memory
+        fold = self.folding
+        waits = fold.one_port and not fold.slow_memory
         for lane, arriving in enumerate(self.read_data):
             weight = registered(m, arriving, name=f"weight{lane}") if waits else arriving
             changed = self._changed(m, weight, steps[lane], mask, lane)
-            changed = registered(m, changed, name=f"written{lane}")
-            if self.folding.slow_memory:
-                changed = registered(m, changed, name=f"leaving{lane}")
+            for stage in range(1 + fold.slow_memory - fold.update_port):
+                changed = registered(m, changed, name=f"written{stage}_{lane}")
             m.d.comb += self.write_data[lane].eq(changed)
 
     def _changed(self, m, weight, step, mask, lane: int):
