@@ -132,8 +132,8 @@ SHARED_ENGINE = (
     Mutation(
         name="the update of a window reads its first place",
         module="sharing.step_bank",
-        old="self._inputs(tap)[self.winners[filter_]]",
-        new="self._inputs(tap)[0]",
+        old="self._inputs(x, tap)[winners[filter_]]",
+        new="self._inputs(x, tap)[0]",
         images=True,
     ),
     Mutation(
@@ -153,8 +153,8 @@ SHARED_ENGINE = (
     Mutation(
         name="the second tap of a visit meets the first one's inputs",
         module="sharing.step_bank",
-        old="self.x[tap * self.places + place]",
-        new="self.x[place]",
+        old="x[tap * self.places + place]",
+        new="x[place]",
         images=True,
     ),
     Mutation(

@@ -6,8 +6,8 @@ from golden_model.spec.network import Loss
 from hdl.passes.sharing import PLACES, Row, SharedFolding
 from hdl.passes.sharing_sweep import Word
 
-NAME_TO_SUM = 5
-"""Clocks from naming a window's last word to its sums; slow memory takes two more."""
+NAME_TO_SUM = (5, 9)
+"""Clocks from naming a window's last word to its sums, plain and with slow memory."""
 SUM_TO_WRITE = 7
 """From sums to the first activations that leave."""
 LAST_TO_SCORES = 1
@@ -89,7 +89,7 @@ class HeadCycles:
     def named(self, now: int, word: Word) -> None:
         """The last word of a window is named in this clock."""
         fold, row = self.folding, self.rows[self._layer]
-        sums = now + NAME_TO_SUM + 2 * fold.slow_memory
+        sums = now + NAME_TO_SUM[fold.slow_memory]
         for turn in range(row.outputs_per_window if fold.single_port_winners else 0):
             first = sums + SUM_TO_WRITE + turn * fold.head_clocks
             self._appending.append(first + self._beats - 1)

@@ -15,7 +15,7 @@ GRADIENTS_ASKED = 2
 INPUTS = 3
 """From a visit to its inputs; slow memory takes one more."""
 STEPS = 3
-"""From a visit's inputs to its steps, and from a word to its steps."""
+"""From a visit's inputs to its steps, and from a word to its steps; slow memory takes one more."""
 READ_AT = (3, 4)
 """From a word's steps to `read`, plain and with slow memory."""
 WRITE_AT = (3, 6)
@@ -145,7 +145,7 @@ class UpdateCycles:
         self.behind = False
         self.left: _Closed | None = None
         # Words behind the plan: whether they move, and whether they are a group's last ones.
-        self.read_at = INPUTS + self.slow + STEPS - 1 + READ_AT[self.slow]
+        self.read_at = INPUTS + STEPS + 2 * self.slow - 1 + READ_AT[self.slow]
         late = folding.one_port and not self.slow
         self.changed_at = self.read_at + WRITE_AT[self.slow] - 1 + late
         self.words: deque[tuple[bool, bool]] = deque([(False, False)] * (self.changed_at + 1))

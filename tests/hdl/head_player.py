@@ -102,7 +102,7 @@ class Player(wiring.Component):
             init=self.windows,
         )
         read, count = windows.read_port(), Signal(range(len(self.windows) + 1))
-        later = delayed(m, named, NAME_TO_SUM + 2 * folding.slow_memory, name="named")
+        later = delayed(m, named, NAME_TO_SUM[folding.slow_memory], name="named")
         with m.If(later[-2]):
             m.d.sync += count.eq(count + 1)
         m.d.comb += [

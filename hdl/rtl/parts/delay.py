@@ -6,11 +6,11 @@ REPLICA = "replica"
 """Attribute of the copies of a register."""
 
 
-def delayed(m: Module, value, clocks: int, *, name: str) -> list:
+def delayed(m: Module, value, clocks: int, *, name: str, reset_less: bool = False) -> list:
     """`value`, `value` one clock later, and so on up to `clocks`."""
     stages = [value]
     for clock in range(1, clocks + 1):
-        stages.append(Signal.like(value, name=f"{name}_{clock}"))
+        stages.append(Signal.like(value, name=f"{name}_{clock}", reset_less=reset_less))
         m.d.sync += stages[-1].eq(stages[-2])
     return stages
 

@@ -11,8 +11,10 @@ from hdl.rtl.parts.multiplier import held_product
 
 ACCUMULATOR_BITS = 32
 """Of a sum that a multiplier block adds up by itself."""
-NAME_TO_SUM = 5
-"""Clocks from naming a window's last word to its sums; slow memory takes two more."""
+NAME_TO_SUM = (5, 9)
+"""Clocks from naming a window's last word to its sums, plain and with slow memory."""
+SHARE = 8
+"""Filters whose inputs come out of registers of their own, with slow memory."""
 
 
 def weight_bits(table: EngineTable) -> int:
@@ -36,9 +38,12 @@ class Lanes(wiring.Component):
     0      0      `issue`, `first`, `last`
     2      3      `weights` arrive
     3      4      `x` arrives, a register; the weights' one stands too
-    -      5      both stand in registers of the multiplier's own, since it is far
-    4      6      products stand; `sums_next` behind a window's last word
-    5      7      sums stand; with clear slots they are cleared
+    -      5      both stand in registers on the way, since multipliers are far,
+    -      6      and in registers of the multiplier's own
+    4      7      products stand, in the multiplier
+    -      8      and near their sums
+    4      8      `sums_next` behind a window's last word
+    5      9      sums stand; with clear slots they are cleared
     =====  =====  ===================================================================
 
     Parameters
@@ -81,7 +86,7 @@ class Lanes(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from naming a window's last word to its sums."""
-        return NAME_TO_SUM + 2 * self.folding.slow_memory
+        return NAME_TO_SUM[self.folding.slow_memory]
 
     def elaborate(self, platform):
         m = Module()
@@ -93,9 +98,13 @@ class Lanes(wiring.Component):
         adding = replicated(m, late["issue"], self.folding.pe, name="adding")
         first = replicated(m, late["first"], self.folding.pe, name="first")
         clear = delayed(m, self.sums_next, 1, name="ends")[-1] | ResetSignal()
+        slow, inputs = self.folding.slow_memory, [self.x] * self.folding.pe
+        if slow:
+            near = replicated(m, self.x, -(-self.folding.pe // SHARE), name="x_of")
+            inputs = [near[o // SHARE] for o in range(self.folding.pe)]
         for o, weight in enumerate(self.weights):
-            operand = registered(m, weight, name=f"weight{o}")
-            for p, x in enumerate(self.x):
+            operand = delayed(m, weight, 1 + slow, name=f"weight{o}", reset_less=True)[-1]
+            for p, x in enumerate(inputs[o]):
                 term = held_product(
                     m,
                     operand,
@@ -103,8 +112,10 @@ class Lanes(wiring.Component):
                     hard=self.folding.hard_forward,
                     platform=platform,
                     name=f"term{o}_{p}",
-                    hold_operands=self.folding.slow_memory,
+                    hold_operands=slow,
                 )
+                if slow:
+                    term = registered(m, term, name=f"near{o}_{p}")
                 if self.folding.clear_slot:
                     total = self._accumulate(m, term, adding[o], clear, name=f"sum{o}_{p}")
                 else:

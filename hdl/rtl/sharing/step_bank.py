@@ -19,13 +19,13 @@ STEP_READ = data.StructLayout({"valid": 1, "slot": SLOT_BITS, "bank": range(STEP
 CHUNK = 16
 """Lanes with a memory of their own, and registers that tell them what to do."""
 STEPS_LATENCY = 3
-"""Clocks from `read` to `steps`."""
+"""Clocks from `read` to `steps`; from afar one more."""
 
 
 class StepBank(wiring.Component):
     """``step[bank][slot][o] += d[o] * x[place[o]]``, and what became of it.
 
-    Clocks are counted from the one in which operands arrive:
+    Clocks are counted from the one in which operands arrive, or, from afar, have passed registers:
 
     =====  ==========================================================================
     0      `add` and what it names, `x`, `gradients` and `winners`; `read`
@@ -44,6 +44,8 @@ class StepBank(wiring.Component):
         Whether products take multiplier blocks.
     taps
         That are visited at once, 1 or 2.
+    far
+        Operands come from afar: they pass through registers, copies for some lanes each.
 
     Members
     -------
@@ -65,10 +67,18 @@ class StepBank(wiring.Component):
     """
 
     def __init__(
-        self, *, pe: int, places: int, gradient_bits: int, step_bits: int, hard: bool, taps: int = 1
+        self,
+        *,
+        pe: int,
+        places: int,
+        gradient_bits: int,
+        step_bits: int,
+        hard: bool,
+        taps: int = 1,
+        far: bool = False,
     ) -> None:
         self.pe, self.places, self.step_bits, self.hard = pe, places, step_bits, hard
-        self.taps = taps
+        self.taps, self.far = taps, far
         super().__init__(
             {
                 "add": In(1),
@@ -94,16 +104,20 @@ class StepBank(wiring.Component):
             *(visit[name].eq(getattr(self, name)) for name in ("add", "fresh", "again", "read")),
             visit.address.eq(Cat(self.slot, self.bank)),
         ]
-        named = delayed(m, visit, 1, name="visit")[-1]
+        named = delayed(m, visit, 1 + self.far, name="visit")[-1]
         chunks = [
             range(start, min(start + CHUNK, len(self.steps)))
             for start in range(0, len(self.steps), CHUNK)
         ]
-        for lanes, parts in zip(
-            chunks, replicated(m, named, len(chunks), name="parts"), strict=True
-        ):
+        operands = {name: getattr(self, name) for name in ("x", "gradients", "winners")}
+        near = [operands] * len(chunks)
+        if self.far:
+            copies = [replicated(m, o, len(chunks), name=f"{n}_of") for n, o in operands.items()]
+            near = [dict(zip(operands, parts, strict=True)) for parts in zip(*copies, strict=True)]
+        plans = replicated(m, named, len(chunks), name="parts")
+        for lanes, operands, parts in zip(chunks, near, plans, strict=True):
             name = "steps" if len(chunks) == 1 else f"steps{lanes.start}"
-            terms = [self._term(m, lane, platform) for lane in lanes]
+            terms = [self._term(m, lane, platform, **operands) for lane in lanes]
             self._chunk(m, parts, terms, lanes, name)
         return m
 
@@ -130,15 +144,15 @@ class StepBank(wiring.Component):
             m.d.comb += [written[n].eq(known + term), self.steps[lane].eq(before[n])]
             m.d.sync += last.eq(written[n])
 
-    def _inputs(self, tap: int) -> Array:
+    def _inputs(self, x, tap: int) -> Array:
         """Of a tap, at the places."""
-        return Array(self.x[tap * self.places + place] for place in range(self.places))
+        return Array(x[tap * self.places + place] for place in range(self.places))
 
-    def _term(self, m, lane: int, platform):
+    def _term(self, m, lane: int, platform, *, x, gradients, winners):
         """``d * x`` of a lane, three clocks behind them; those of a second tap come last."""
         tap, filter_ = divmod(lane, self.pe)
-        x = registered(m, self._inputs(tap)[self.winners[filter_]], name=f"x{lane}")
-        d = registered(m, self.gradients[filter_], name=f"d{lane}")
+        x = registered(m, self._inputs(x, tap)[winners[filter_]], name=f"x{lane}")
+        d = registered(m, gradients[filter_], name=f"d{lane}")
         if self.hard:
             held = held_product(m, d, x, hard=True, platform=platform, name=f"product{lane}")
             return registered(m, held, name=f"term{lane}")

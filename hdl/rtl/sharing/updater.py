@@ -37,7 +37,8 @@ class Updater(wiring.Component):
     0      inputs are read: `page_read`, `page`, where `page_grant` is 1
     2      and gradients
     3      `x` arrives; with slow memory this and all that follows a clock later
-    6      the step is written; if that was the block's last one:
+    6      the step is written, with slow memory one clock more later, like the rest; if that was
+           the block's last one:
     7      the first of its sums is read, if no visit reads; what becomes of it takes
            :class:`~hdl.rtl.sharing.weight_step.WeightStep` 3 or 4 clocks to `read`
     =====  ==========================================================================
@@ -165,6 +166,7 @@ class Updater(wiring.Component):
             step_bits=weights.step_bits,
             hard=self.folding.hard_update,
             taps=self.folding.taps,
+            far=self.folding.slow_memory,
         )
         drains = DRAINS + ("halves",) * (self.folding.taps > 1)
         visit, plan = _members(taps, (*drains, *WINDOW)), _members(drain, PLAN)
@@ -191,13 +193,14 @@ class Updater(wiring.Component):
         for lane, learns in enumerate(arrived.learns):
             d = gradients.gradients[lane]
             m.d.comb += bank.gradients[lane].eq(Mux(learns, d, 0))
-        coming, word = self._word(m, drain.word, latency - 1 + STEPS_LATENCY)
+        steps_latency = latency - 1 + STEPS_LATENCY + bank.far
+        coming, word = self._word(m, drain.word, steps_latency)
         m.d.comb += [
             weights.layer.eq(self.layer),
             weights.rate.eq(self.rate),
             weights.coming.eq(coming),
             weights.word.eq(word),
-            weights.steps.eq(self._half(m, taps, drain, bank, latency - 1 + STEPS_LATENCY)),
+            weights.steps.eq(self._half(m, taps, drain, bank, steps_latency)),
             self.probe.valid.eq(arrived.add & arrived.bias),
             self.probe.group.eq(arrived.group),
             self.probe.row.eq(arrived.window_row),

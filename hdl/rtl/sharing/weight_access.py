@@ -7,12 +7,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.rtl.parts.delay import registered
 from hdl.rtl.parts.draws import Generator, xorshift_constant
 from hdl.rtl.ports import WEIGHT_REQUEST
 from hdl.rtl.sharing.lookup import lookup
 
 READ_LATENCY = 2
-"""Clocks from naming a word to its data; slow memory takes one more."""
+"""Clocks from naming a word to its data; slow memory takes one more, and the weight another one."""
 
 
 class SharedWeightAccess(wiring.Component):
@@ -141,7 +142,11 @@ class SharedWeightAccess(wiring.Component):
     def _requests(self, m, layer, at, of, named, writing):
         """Walks past groups and pixels to the weight that is asked for."""
         request, pe = self.i.payload, self.folding.pe
-        waited, clocks = Signal(range(8)), READ_LATENCY + self.folding.slow_memory
+        slow, found = self.folding.slow_memory, self.read_data[at.lane]
+        if slow:
+            # Out of words from all over the chip.
+            found = registered(m, found, name="found")
+        waited, clocks = Signal(range(8)), READ_LATENCY + 2 * slow
         with m.State("IDLE"):
             m.d.comb += self.initialised.eq(1)
             m.d.sync += [
@@ -184,7 +189,7 @@ class SharedWeightAccess(wiring.Component):
             m.d.comb += [
                 named.eq(~request.write),
                 self.o.valid.eq(~request.write),
-                self.o.payload.eq(self.read_data[at.lane].as_signed()),
+                self.o.payload.eq(found.as_signed()),
                 self.i.ready.eq(request.write | self.o.ready),
             ]
             with m.If(self.i.ready):
