@@ -1,5 +1,6 @@
 """The ECP5 family and its boards."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from amaranth import ClockSignal, Const, Instance, Module, Signal, Value, signed
@@ -25,13 +26,31 @@ ECP5 = Family(
 )
 
 
+def _sites_85f() -> Iterator[str]:
+    """Of the 156 multipliers of an LFE5U-85F, four in a group, row by row, there and back."""
+    columns = [*range(4, 59, 9), *range(69, 115, 9)]
+    for row, groups in ((10, columns), (34, columns[::-1]), (58, columns)):
+        for column in groups:
+            for number in (0, 1, 4, 5):
+                yield f"X{column + number}/Y{row}/MULT18_{number}"
+
+
 class HeldProduct:
     """What a platform adds: products with the registers that are inside the multiplier block.
 
     Yosys leaves them in logic cells, a long wire away from the block. Nothing simulates
     the instance; `tests/boards/test_ecp5.py` checks it against a model of the primitive after
     Lattice's technical note FPGA-TN-02205.
+
+    Members
+    -------
+    sites
+        Where the products that hold their operands go, one after the other; nextpnr's words. They
+        are many, in an order that keeps neighbours together, and left to itself nextpnr's placer
+        puts blocks that stand in few rows far from what they feed.
     """
+
+    sites: Iterator[str] = iter(())
 
     def get_held_product(self, m: Module, a: Value, b: Value, hold_operands: bool) -> Signal:
         """``a * b`` of two signed values of up to 18 bits, one clock later, or two."""
@@ -48,8 +67,10 @@ class HeldProduct:
         }
         ports |= {f"i_C{bit}": Const(0, 1) for bit in range(18)}
         ports |= {f"o_P{bit}": full[bit] for bit in range(36)}
+        site = next(self.sites, None) if hold_operands else None
         m.submodules += Instance(
             "MULT18X18D",
+            **({"a_BEL": site} if site else {}),
             **{
                 f"p_REG_INPUT{letter}_{name}": value
                 for letter in "AB"
@@ -84,6 +105,10 @@ class Ulx3s25f(HeldProduct, ULX3S_25F_Platform):  # type: ignore[misc]
 
 class Ulx3s85f(HeldProduct, ULX3S_85F_Platform):  # type: ignore[misc]
     """With products that hold."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sites = _sites_85f()
 
 
 ULX3S_85F = Board(
