@@ -13,16 +13,18 @@ CHIP_CELLS = 1100
 """Host link, UART, registers and counters, the answer and reset."""
 CELL_SHARE = 0.88
 """Share of a board's cells that folding spends; routing needs the rest."""
+NARROWEST_SHARE = 0.93
+"""The same where an engine for convolutions cannot be narrower, as it was placed and routed."""
 SMALLER = "Take a smaller network or a larger board"
 """What a refusal advises before anything has been tried out."""
 
 
-def check_cells(cells: int, budget: Budget) -> None:
-    """Raise :class:`DoesNotFit` where so many are too many."""
-    available = int(CELL_SHARE * budget.cells)
+def check_cells(cells: int, budget: Budget, share: float = CELL_SHARE) -> None:
+    """Raise :class:`DoesNotFit` where so many are more than that share of the board's."""
+    available = int(share * budget.cells)
     if cells > available:
-        share = f"{100 * CELL_SHARE:.0f} % of {budget.cells}, routing needs the rest"
-        raise DoesNotFit(CELLS, cells, available, SMALLER, share)
+        why = f"{100 * share:.0f} % of {budget.cells}, routing needs the rest"
+        raise DoesNotFit(CELLS, cells, available, SMALLER, why)
 
 
 def soft_forward_cells(layer: LayerFormat) -> int:
@@ -112,11 +114,17 @@ def shared_cells(table: EngineTable, folding: SharedFolding, memories: Iterable[
     cells = 50 * address_bits + 170 * layers + 150 * folding.pe + 750 * convolutions
     if folding.skip_zeros:
         cells += 690 if convolutions else 170
-    # Sums in the making, unless multiplier blocks add them up, and on their way out.
-    in_cells = 1 if folding.clear_slot else 2.5
-    cells += int(in_cells * accumulator_bits * folding.lanes)
-    # What the head makes of those of a block.
-    cells += (100 + 2 * accumulator_bits) * folding.heads * folding.places
+    elif folding.lookup_clocks == 0 and convolutions:
+        cells -= 150  # registers on the way of blocks
+    # Sums in the making, unless multiplier blocks add them up, and on their way out; and what the
+    # head makes of those of a block.
+    if folding.place_by_place:
+        making = 0 if folding.clear_slot else 1.5 * folding.lanes
+        cells += 300 + int((1 + making) * accumulator_bits)
+    else:
+        in_cells = 1 if folding.clear_slot else 2.5
+        cells += int(in_cells * accumulator_bits * folding.lanes)
+        cells += (100 + 2 * accumulator_bits) * folding.heads * folding.places
     if not folding.hard_forward:
         cells += folding.lanes * max(map(soft_forward_cells, formats))
     if folding.parallel_classes:

@@ -126,6 +126,31 @@ class SharedFolding:
         return max(self.pe // self.heads, HEAD_PERIOD)
 
     @property
+    def place_by_place(self) -> bool:
+        """Whether the head takes the places of a window one after another.
+
+        With one filter at a time that saves most of it; and their sums need not be held, as the
+        sweep waits for it.
+        """
+        return self.places == HEAD_PERIOD and self.pe == 1 and not self.slow_memory
+
+    def window_clocks(self, row: "Row") -> int:
+        """Clocks that the head takes for a window.
+
+        Place by place no word is named in so many behind a window's last one; else only no other
+        last one.
+        """
+        return self.head_clocks * row.outputs_per_window + 2 * self.place_by_place
+
+    @property
+    def lookup_clocks(self) -> int:
+        """Clocks from the place of a block of inputs to those of them that are visited.
+
+        Where no flags are read and memories are fast, nothing needs a register on the way.
+        """
+        return 3 + self.slow_memory if self.skip_zeros else int(self.slow_memory)
+
+    @property
     def word_period(self) -> int:
         """Clocks from a word that the update changes to the next one.
 

@@ -81,6 +81,7 @@ class SharedCycles:
         self._head = HeadCycles(table.rows, folding)
         self._updates = _Updates(self)
         self._state, self._layer, self._sample = "WAIT", 0, -1
+        self._group, self._may_enter = 0, True  # the one that is entered, or in hand
         self._judging = [False] * len(self.rows)
 
     @property
@@ -170,14 +171,19 @@ class SharedCycles:
         if self._state == "WAIT":
             return None, False
         waiting = sweep.word
-        may_enter = waiting is None or not (
+        may_enter = not (
             self._judging[layer]
-            or (updates.pending[layer] and not updates.past(layer, waiting.group))
+            or (updates.pending[layer] and not updates.past(layer, self._group))
         )
+        if self.folding.place_by_place:
+            # It is known a clock later.
+            may_enter, self._may_enter = self._may_enter, may_enter
         word = sweep.clock(hold=updates.hold, may_enter=may_enter, credit=self._head.credit)
         if word is None:
             return None, waiting is not None
         self.counts[layer][READ] += 1
+        if word.final:
+            self._group = 0 if word.end else self._group + 1
         if word.last:
             self._head.named(self.now, word)
             if word.end:

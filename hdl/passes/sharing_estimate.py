@@ -68,7 +68,8 @@ def interval(
 def sweep_clocks(row: Row, folding: SharedFolding, expected: bool) -> int:
     """Clocks of the sweep of one sample."""
     words = visited_taps(row, folding, expected) + 1
-    window = max(words, folding.head_clocks * row.outputs_per_window)
+    head = folding.window_clocks(row)
+    window = words + head - 1 if folding.place_by_place else max(words, head)
     # Of a group the sums of regions are scored while the next one is swept.
     group = max(row.windows * window, row.scored * _classifier_clocks(row, folding))
     return round(row.groups * group) + LAYER_CLOCKS

@@ -11,6 +11,7 @@ from golden_model.spec.formats import FormattedNetwork, LayerFormat
 from hdl.passes.errors import DoesNotFit
 from hdl.passes.estimate import (
     CELL_SHARE,
+    NARROWEST_SHARE,
     SMALLER,
     check_cells,
     chip_cells,
@@ -76,7 +77,8 @@ class Sharing:
             which = f" from {formats.layers[self.first].name} on" if self.first else ""
             detail = f"with one engine for all layers{which}: {listed(taken[kind.name])}"
             raise DoesNotFit(kind.name, needed, kind.blocks, SMALLER, detail)
-        check_cells(chip_cells([], [], budget, self.cells), budget)
+        share = NARROWEST_SHARE if self.folding.place_by_place else CELL_SHARE
+        check_cells(chip_cells([], [], budget, self.cells), budget, share)
 
     def left(self, formats: FormattedNetwork, budget: Budget) -> Budget:
         """What layers before the first one that shares may spend.

@@ -144,14 +144,15 @@ class SweepClocks:
     _period: int = 0
 
     def __post_init__(self) -> None:
-        depth = 3 + self.folding.slow_memory if self.folding.skip_zeros else 1
-        self._looked_up = [None] * depth
+        # At least what the walk shows, which it does a clock before any register has it.
+        self._looked_up = [None] * max(1, self.folding.lookup_clocks)
 
     def start(self, row: Row, x: Inputs) -> None:
         """What the next clock's `start` begins with: it is called before that :meth:`clock`."""
         blocks = blocks_of(row, x, skip_zeros=self.folding.skip_zeros)
-        self._blocks, self._wait = words_of(row, blocks), WALK
-        self._period = row.outputs_per_window * self.folding.head_clocks
+        at_once = self.folding.lookup_clocks == 0
+        self._blocks, self._wait = words_of(row, blocks), WALK - at_once
+        self._period = self.folding.window_clocks(row)
 
     @property
     def word(self) -> Word | None:
@@ -172,7 +173,7 @@ class SweepClocks:
         if word is not None and (
             hold
             or (self._enters and not may_enter)
-            or (word.last and self._distance > 0)
+            or ((word.last or self.folding.place_by_place) and self._distance > 0)
             or (word.final and not credit)
             or self._clearing
         ):
@@ -181,7 +182,8 @@ class SweepClocks:
             self._advance(free=False)
             return None
         self._advance(free=True)
-        self._clearing = self.folding.clear_slot and word is not None and word.last
+        clears = self.folding.clear_slot and not self.folding.place_by_place
+        self._clearing = clears and word is not None and word.last
         if word is not None:
             self._enters = word.final
             if word.last:
@@ -194,11 +196,16 @@ class SweepClocks:
         if free:
             self._named = self._current[0] if self._current else None
         ahead = held or arrived or []
-        if not self._current or (free and len(self._current) == 1):
+        stays, at_once = bool(arrived and held), self.folding.lookup_clocks == 0
+        if not self._current or (free and len(self._current) == 1 and not at_once):
             self._current, self._held = ahead, []
         else:
-            self._current, self._held = self._current[free:], ahead
-        if not (arrived and held):
+            self._current = self._current[free:]
+            if at_once:
+                stays = bool(arrived)
+            else:
+                self._held = ahead
+        if not stays:
             self._looked_up = [self._next_block(), *self._looked_up[:-1]]
 
     def _next_block(self) -> list[Word] | None:

@@ -129,6 +129,7 @@ class UpdateCycles:
         self.out: list[_Item] = []
         self.stages: list[_Item | None] = [None] * (2 + self.slow if self.skip_zeros else 0)
         self.shown: _Item | None = None
+        self.at_once = folding.lookup_clocks == 0
         # The tap walk.
         self.current: _Item | None = None
         self.open, self.flat = False, row.layout is Layout.FLAT
@@ -237,6 +238,11 @@ class UpdateCycles:
 
     def _look(self, leaves: bool, flags: bool, entries: bool, skip: bool) -> None:
         """Flags in three stages, words of an entry, entries, groups."""
+        if self.at_once:
+            # Nothing stands on the way, but what comes next waits until nothing is in hand.
+            self.shown = _kept(self.out[0]) if self.out else None
+            if leaves and self.current is not None:
+                self.current, leaves = None, False
         free = self.shown is None or leaves
         moves = free
         if self.stages and self.stages[0] is not None and not self.stages[0].block.bias:
@@ -252,7 +258,7 @@ class UpdateCycles:
             # What is in `shown` has gone to `current`, or there was nothing.
             line = [self.out[0] if self.out else None, *self.stages]
             item = line.pop()
-            self.shown = item if item and (item.slots or item.last) else None
+            self.shown = None if self.at_once else _kept(item)
             self.stages = line
             if self.out:
                 self.out.pop(0)
@@ -278,6 +284,11 @@ class UpdateCycles:
         elif self.state == "NEXT":
             self.at += 1
             self.state = "COUNT" if self.at < len(self.groups) else "IDLE"
+
+
+def _kept(item: _Item | None) -> _Item | None:
+    """It, unless it has nothing to visit and nothing to end."""
+    return item if item and (item.slots or item.last) else None
 
 
 def _items(blocks: Sequence[Block]) -> list[list[_Item]]:

@@ -18,7 +18,7 @@ STEP = data.StructLayout(
 )
 """A layer starts, or a window is named; `gap` clocks more than need be after the one before."""
 TAG = ("start", "layer", "parity", "label", "learn")
-HIDDEN = (*TAG, "sums", "sums_next", "group_named", "credit_group", "margins")
+HIDDEN = (*TAG, "sums", "sums_next", "sums_taken", "group_named", "credit_group", "margins")
 
 
 class Player(wiring.Component):
@@ -72,7 +72,7 @@ class Player(wiring.Component):
                 port.eq(value) for port, value in zip(head.margins, self.margins, strict=True)
             ]
         folding, step = self.folding, self.i.payload
-        clocks = [folding.head_clocks * row.outputs_per_window for row in self.table.rows]
+        clocks = [folding.window_clocks(row) for row in self.table.rows]
         least = lookup(m, head.layer, clocks, name="least")
         since, playing, named = Signal(8, init=255), Signal(), Signal()
         m.d.comb += [

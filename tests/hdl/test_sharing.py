@@ -1,6 +1,7 @@
 """Random networks on shared engines: every bit equal to the golden model's, every clock to the
 cycle model's."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -64,4 +65,16 @@ def test_core_equals_golden_model_and_cycle_model(seed):
 def test_core_that_only_infers(seed):
     """It answers like the golden model without labels, whatever it is told to learn."""
     case = random_case(seed, learns=False)
+    check(case, run_case(case))
+
+
+def test_the_narrowest_engine():
+    """As the flow chooses it where cells are scarce: nothing but what must be."""
+    case = random_case(61)
+    table, folding = case.schedule.engine
+    assert (folding.pe, folding.lone_words, folding.single_port_winners) == (1, True, True)
+    assert {row.outputs_per_window for row in table.rows} == {1, 4}
+    folding = replace(folding, skip_zeros=False, parallel_classes=False, classifier_rom=False)
+    assert (folding.place_by_place, folding.lookup_clocks) == (True, 0)
+    case = replace(case, schedule=replace(case.schedule, shared=folding))
     check(case, run_case(case))

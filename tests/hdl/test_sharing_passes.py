@@ -10,7 +10,7 @@ from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from golden_model.spec.toml import load_network
 from hdl.passes.errors import DoesNotFit
-from hdl.passes.estimate import CELL_SHARE
+from hdl.passes.estimate import CELL_SHARE, NARROWEST_SHARE
 from hdl.passes.folding import fold
 from hdl.passes.memory_map import map_memories
 from hdl.passes.options import Options, filters_at_a_time
@@ -100,6 +100,16 @@ def test_convolutions_and_all_behind_them_share_one_engine():
     assert engine.inference < engine.training
     which = "layer0, layer1 and readout take turns on one"
     assert engines(schedule) == [f"one engine: {which}, 32 filters and 128 sums at a time"]
+
+
+def test_the_narrowest_engine_may_fill_more_of_a_board():
+    """Two convolutions on the smallest board: one filter at a time, zeros and all."""
+    budget = BUDGETS["icebreaker"]
+    shared = mapped(named("mnist-conv-small"), budget, Options()).shared
+    assert (shared.pe, shared.place_by_place, shared.skip_zeros) == (1, True, False)
+    smaller = replace(budget, cells=int(budget.cells * CELL_SHARE / NARROWEST_SHARE))
+    with pytest.raises(DoesNotFit):
+        mapped(named("mnist-conv-small"), smaller, Options())
 
 
 def test_a_wider_engine_takes_more_but_is_only_so_wide_unless_one_asks_for_it():

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden_model.spec.layer import LayerFormat
 from hdl.passes.sharing import SharedFolding, table, weight_depth
+from hdl.rtl.parts.delay import registered
 from hdl.rtl.parts.weight_memory import WeightMemory
 from hdl.rtl.ports import EVENTS, SAMPLE, WEIGHT_REQUEST
 from hdl.rtl.sharing.control import Control
@@ -101,6 +102,10 @@ class SharedEngine(wiring.Component):
 
     def _take_turns(self, m, control, filler, sweep, head, access):
         """Which layer F is at, and of which sample."""
+        may_enter = control.may_enter
+        if self.folding.place_by_place:
+            # A group's first word waits for the head anyway, and so many cells are a long way.
+            may_enter = registered(m, may_enter, name="may_enter")
         m.d.comb += [
             control.initialised.eq(access.initialised),
             control.full.eq(filler.full),
@@ -112,7 +117,7 @@ class SharedEngine(wiring.Component):
             control.blocked.eq(sweep.blocked),
             control.issue.eq(sweep.issue),
             control.enter_group.eq(sweep.enter_group),
-            sweep.may_enter.eq(control.may_enter),
+            sweep.may_enter.eq(may_enter),
             control.written.eq(head.written),
             control.judged.eq(head.judged),
             control.judged_layer.eq(head.judged_layer),
@@ -147,6 +152,8 @@ class SharedEngine(wiring.Component):
             pages.write_valid.eq(head.write_valid),
             pages.write.eq(head.write),
         ]
+        if "taken" in lanes.signature.members:
+            m.d.comb += lanes.taken.eq(head.sums_taken)
         if self.folding.skip_zeros:
             connect(m, sweep.flags, pages.f_flags)
 

@@ -64,7 +64,8 @@ class FlagReader(wiring.Component):
     3      what is to be visited stands at `o`, a register; blocks without vanish there
     =====  ============================================================================
 
-    If zeros are not skipped there are no flags, and the mask stands at `o` in clock 1.
+    If zeros are not skipped there are no flags, and the mask stands at `o` in clock 1 with slow
+    memory, else at once.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class FlagReader(wiring.Component):
 
     A block that is not taken, or a read that is not granted, stops all behind it.
 
-    Throughput: one block a clock. Latency: 3 + slow_memory.
+    Throughput: one block a clock. Latency: `lookup_clocks` of the folding.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding, *, token) -> None:
@@ -96,15 +97,19 @@ class FlagReader(wiring.Component):
             members["flags"] = Out(flag_port(table, folding))
         super().__init__(members)
 
-    @property
-    def latency(self) -> int:
-        """Clocks from a block to its visits."""
-        return 3 + self.folding.slow_memory if self.folding.skip_zeros else 1
-
     def elaborate(self, platform):
         m = Module()
-        moves, occupied, keep = Signal(), Signal(), Signal()
         block, out = self.i.payload.block, self.o.payload
+        if not self.folding.lookup_clocks:
+            # Of each block the mask has something, since it begins with a pixel's first channel.
+            m.d.comb += [
+                self.o.valid.eq(self.i.valid),
+                self.i.ready.eq(self.o.ready),
+                out.visits.eq(block.mask),
+                out.token.eq(self.i.payload.token),
+            ]
+            return m
+        moves, occupied, keep = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(moves),
             self.o.valid.eq(occupied & (out.visits.any() | keep)),

@@ -13,9 +13,10 @@ from hdl.rtl.sharing.held_sums import HeldSums, sums_layout
 from hdl.rtl.sharing.judge import Judge, Judged, error_members
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import head_write
+from hdl.rtl.sharing.place_head import PlaceHead
 from hdl.rtl.sharing.region_scores import region_scores
 from hdl.rtl.sharing.region_sums import RegionSums
-from hdl.rtl.sharing.window_head import SUM_TO_SCORE, WindowHead
+from hdl.rtl.sharing.window_head import WindowHead
 from hdl.rtl.sharing.winners import Winners, count_shape, winner_layout
 
 
@@ -47,9 +48,9 @@ class Head(wiring.Component):
     -------
     start, layer, parity, label, learn
         Pulse: windows of that layer will come, group by group; the others stay until `written`.
-    sums, sums_next
-        Of :class:`~hdl.rtl.sharing.lanes.Lanes`; windows no closer than `head_clocks`, without
-        pooling four times that.
+    sums, sums_next, sums_taken
+        Of :class:`~hdl.rtl.sharing.lanes.Lanes`; windows no closer than `window_clocks` of the
+        folding. Pulse: the next ones may stand.
     group_named, credit_group
         The last word of a group's last window is named; it may be, in this clock.
     write_valid, write
@@ -94,6 +95,7 @@ class Head(wiring.Component):
                 "learn": In(1),
                 "sums": In(sums_layout(table, folding)),
                 "sums_next": In(1),
+                "sums_taken": Out(1),
                 "group_named": In(1),
                 "credit_group": Out(1),
                 "write_valid": Out(1),
@@ -111,20 +113,25 @@ class Head(wiring.Component):
         m = Module()
         settings = (self.table, self.folding)
         m.submodules.held = held = HeldSums(*settings)
-        m.submodules.window = window = WindowHead(*settings)
+        by_place = self.folding.place_by_place
+        m.submodules.window = window = (PlaceHead if by_place else WindowHead)(*settings)
         m.submodules.walk = walk = HeadWalk(*settings)
         m.d.comb += [
             held.sums.eq(self.sums),
             held.sums_next.eq(self.sums_next),
+            self.sums_taken.eq(held.window_ends),
             held.layer.eq(self.layer),
             window.i.eq(held.o),
             window.layer.eq(self.layer),
-            window.turn.eq(walk.turn),
             walk.start.eq(self.start),
             walk.layer.eq(self.layer),
             walk.parity.eq(self.parity),
             self.written.eq(walk.written),
         ]
+        if by_place:
+            m.d.comb += [window.first.eq(held.first), window.counts.eq(held.counts)]
+        else:
+            m.d.comb += window.turn.eq(walk.turn)
         for name in ("beat", "first", "last", "ends", "window_ends"):
             m.d.comb += getattr(walk, name).eq(getattr(held, name))
         h, place, learns = self._activations(m, window)
@@ -169,7 +176,8 @@ class Head(wiring.Component):
         m.submodules.scores = scores = region_scores(self.table, self.folding)
         m.submodules.draws = draws = classifier_draws(self.table, self.folding, bits=1)
         reads_out = self._is(m, "reads_out", lambda row: not row.scored)
-        score_beat = delayed(m, held.beat & reads_out, SUM_TO_SCORE, name="score_beat")[-1]
+        clocks = window.sum_to_score
+        score_beat = delayed(m, held.beat & reads_out, clocks, name="score_beat")[-1]
         over = walk.o_last & walk.group_last
         m.d.comb += [
             regions.beat.eq(walk.o_beat),

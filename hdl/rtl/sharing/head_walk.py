@@ -229,14 +229,18 @@ class HeadWalk(wiring.Component):
         place = lookup(m, Cat(at.turn, self.layer), places, name="by_place")
         of_place, of_group, here = (Signal.like(number, name=f"number{n}") for n in range(3))
         bank = Signal(range(PLACES)), Signal(range(PLACES))
-        m.d.sync += [
-            of_place.eq(number + place),
-            of_group.eq(of_place + filters),
-            here.eq(Mux(first[4], of_group, here + heads)),
-            bank[0].eq(Cat(column[0], row[0])),
-        ]
-        with m.If(first[4]):
-            m.d.sync += bank[1].eq(bank[0])
+        if pe == heads and not self.folding.slow_memory:
+            # Nothing is counted on, and all that is added still stands when it is used.
+            m.d.comb += [here.eq(number + place + filters), bank[1].eq(Cat(column[0], row[0]))]
+        else:
+            m.d.sync += [
+                of_place.eq(number + place),
+                of_group.eq(of_place + filters),
+                here.eq(Mux(first[4], of_group, here + heads)),
+                bank[0].eq(Cat(column[0], row[0])),
+            ]
+            with m.If(first[4]):
+                m.d.sync += bank[1].eq(bank[0])
         bases = [base for step in steps for base in step.bases]
         base = lookup(m, Cat(self.parity, self.layer), bases, name="page_base")
         flat = lookup(m, self.layer, [int(step.flat) for step in steps], name="flat")

@@ -22,13 +22,15 @@ def sums_layout(table: EngineTable, folding: SharedFolding) -> data.ArrayLayout:
 
 
 def held_layout(table: EngineTable, folding: SharedFolding) -> data.ArrayLayout:
-    """Those of some filters, without the lowest bits."""
+    """Those of some filters, or of one of its places, without the lowest bits."""
     bits = sum_bits(table) - dropped_bits(table)
-    return data.ArrayLayout(data.ArrayLayout(signed(bits), folding.places), folding.heads)
+    places = 1 if folding.place_by_place else folding.places
+    return data.ArrayLayout(data.ArrayLayout(signed(bits), places), folding.heads)
 
 
 class HeldSums(wiring.Component):
-    """A second register for the sums, that turns by as many filters a clock as there are heads.
+    """A second register for the sums, that turns by as many filters a clock as there are heads; or,
+    place by place, none, and the sums stay where they are until `window_ends`.
 
     =======================  ==================================================================
     0                        the sums stand and are taken; `sums_next` in the clock before
@@ -50,7 +52,10 @@ class HeldSums(wiring.Component):
     layer
         Stable as long as its sums stand.
     o
-        Sums of some filters, by filter and place, without the lowest bits, see `dropped_bits`.
+        Sums of some filters, by filter and place, without the lowest bits, see `dropped_bits`; or,
+        place by place, that of its first place, and in the clocks behind it those of the others.
+    counts
+        Only place by place: it is the one that counts, if one place does.
     beat, first, last
         They stand; they are a window's first ones, its last ones.
     ends, window_ends
@@ -74,6 +79,7 @@ class HeldSums(wiring.Component):
                 "ends": Out(1),
                 "window_ends": Out(1),
             }
+            | ({"counts": Out(1)} if folding.place_by_place else {})
         )
 
     def elaborate(self, platform):
@@ -102,7 +108,12 @@ class HeldSums(wiring.Component):
             m.d.sync += busy.eq(0)
         with m.If(self.sums_next):
             m.d.sync += busy.eq(1)
-        self._hold(m, beat)
+        if self.folding.place_by_place:
+            shown = Signal.like(step, name="shown")
+            m.d.sync += [shown.eq(step), self.counts.eq(step == turn)]
+            m.d.comb += self.o[0][0].eq(self.sums[0][shown][dropped_bits(self.table) :])
+        else:
+            self._hold(m, beat)
         return m
 
     def _hold(self, m, beat) -> None:

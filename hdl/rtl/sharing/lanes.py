@@ -60,7 +60,10 @@ class Lanes(wiring.Component):
     x
         A byte for each place, in two's complement.
     sums, sums_next
-        By filter and place; a window's stand for one clock, the one behind `sums_next`.
+        By filter and place; a window's stand for one clock, the one behind `sums_next`; or, place
+        by place, until the next window's first word comes, or `taken`.
+    taken
+        Only place by place and with clear slots: the sums are cleared.
 
     Throughput: one word per clock; with clear slots not in the clock behind a window's last one.
     Cost: PE * PLACES multipliers and as many sums; with clear slots these are inside of multiplier
@@ -81,7 +84,13 @@ class Lanes(wiring.Component):
                 "sums": Out(sums),
                 "sums_next": Out(1),
             }
+            | ({"taken": In(1)} if self._stay else {})
         )
+
+    @property
+    def _stay(self) -> bool:
+        """Whether sums that are to be cleared stay until they are taken."""
+        return self.folding.place_by_place and self.folding.clear_slot
 
     @property
     def latency(self) -> int:
@@ -97,7 +106,8 @@ class Lanes(wiring.Component):
         m.d.sync += self.sums_next.eq(late["issue"] & late["last"])
         adding = replicated(m, late["issue"], self.folding.pe, name="adding")
         first = replicated(m, late["first"], self.folding.pe, name="first")
-        clear = delayed(m, self.sums_next, 1, name="ends")[-1] | ResetSignal()
+        over = self.taken if self._stay else delayed(m, self.sums_next, 1, name="ends")[-1]
+        clear = over | ResetSignal()
         slow, inputs = self.folding.slow_memory, [self.x] * self.folding.pe
         if slow:
             near = replicated(m, self.x, -(-self.folding.pe // SHARE), name="x_of")

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.layer import ACTIVATION_BITS, ACTIVATION_MAX
 from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.rtl.parts.delay import delayed
-from hdl.rtl.ports import memory_depth
+from hdl.rtl.ports import IN_BLOCKS, memory_depth
 
 
 def region_bits(table: EngineTable) -> int:
@@ -84,8 +84,12 @@ class RegionSums(wiring.Component):
             m.d.sync += buffer.eq(~buffer)
 
         address = Cat(here, self.region, buffer)
+        # Fast memories are blocks, and of few words, too; beside slow ones there are shallow ones.
         m.submodules.sums = sums = memory.Memory(
-            shape=unsigned(self.bits * heads), depth=memory_depth(1 << len(address)), init=[]
+            shape=unsigned(self.bits * heads),
+            depth=memory_depth(1 << len(address)),
+            init=[],
+            attrs={} if slow else IN_BLOCKS,
         )
         write, before, read = sums.write_port(), sums.read_port(), sums.read_port()
         clocks = 2 + slow

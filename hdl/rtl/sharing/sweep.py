@@ -27,7 +27,7 @@ class ForwardSweep(wiring.Component):
 
     =====  =================================================================================
     2      the first block is looked up
-    5      its visits are known; with slow memory a clock later; 3 if zeros are not skipped
+    5      its visits are known, see `lookup_clocks` of the folding
     6      it is in hand
     7      its first word stands at the outputs; it is named with `issue`
     =====  =================================================================================
@@ -71,8 +71,10 @@ class ForwardSweep(wiring.Component):
         To :class:`~hdl.rtl.sharing.pages.Pages`; only if zeros are skipped.
 
     The last words of windows keep a distance, so that sums may leave while the next are formed:
-    ``head_clocks`` for each output of a window. With clear slots no word is named in the clock
-    behind one.
+    `window_clocks` of the folding. With clear slots no word is named in the clock behind one, and
+    place by place none for as long as the distance.
+
+    If nothing is looked up, and memories are fast, a block comes a clock behind the one before it.
 
     Throughput: one word a clock, as long as blocks without anything to visit, which take a clock
     each, are outweighed by those in hand. Cost: about 40 cells for each bit of an address; 605 LUTs
@@ -108,10 +110,13 @@ class ForwardSweep(wiring.Component):
         m = Module()
         m.submodules.walk = walk = BlockWalk(self.table, self.folding)
         m.submodules.reader = reader = FlagReader(self.table, self.folding, token=self.token)
-        # So that what holds a word up does not hold up the walk in the same clock.
-        m.submodules.skid = skid = Skid(reader.o.payload.shape())
         connect(m, walk.o, reader.i)
-        connect(m, reader.o, skid.i)
+        found = reader.o
+        if self.folding.lookup_clocks:
+            # So that what holds a word up does not hold up the walk in the same clock.
+            m.submodules.skid = skid = Skid(reader.o.payload.shape())
+            connect(m, reader.o, skid.i)
+            found = skid.o
         if self.folding.skip_zeros:
             connect(m, reader.flags, flipped(self.flags))
         m.d.comb += [
@@ -127,15 +132,21 @@ class ForwardSweep(wiring.Component):
         rest, single, named = Signal(FLAGS), Signal(), Signal()
         free = ~named | self.issue
         emptied = ~current.valid | (free & single)
-        ahead = skid.o.payload
+        if not self.folding.lookup_clocks:
+            # Else what holds a word up would, through the block in hand, hold up the walk.
+            emptied = ~current.valid
+        ahead = found.payload
         following = Mux(emptied, ahead.visits, rest)
         behind = following & (following - 1)
-        m.d.comb += skid.o.ready.eq(emptied)
+        m.d.comb += found.ready.eq(emptied)
         with m.If(emptied | free):
             m.d.sync += [current.visits.eq(following), rest.eq(behind), single.eq(~behind.any())]
         with m.If(emptied):
-            m.d.sync += [current.valid.eq(skid.o.valid), current.token.eq(ahead.token)]
-        self._locate(m, current, ahead.token, skid.o.valid & emptied, page_row)
+            m.d.sync += [current.valid.eq(found.valid), current.token.eq(ahead.token)]
+        if not self.folding.lookup_clocks:
+            with m.Elif(free & single):
+                m.d.sync += current.valid.eq(0)
+        self._locate(m, current, ahead.token, found.valid & emptied, page_row)
 
         number = Signal(NUMBER_BITS)
         lowest = current.visits & ~rest
@@ -225,13 +236,11 @@ class ForwardSweep(wiring.Component):
     def _gate(self, m, named, final, end):
         """`issue` when nothing that the word needs is missing."""
         enters = Signal(init=1)
-        places = max(row.outputs_per_window for row in self.table.rows)
-        distance = Signal(range(self.folding.head_clocks * places))
-        least = self._constant(
-            m, "distance", lambda row: row.outputs_per_window * self.folding.head_clocks - 1
-        )
+        by_place, clocks = self.folding.place_by_place, self.folding.window_clocks
+        distance = Signal(range(max(map(clocks, self.table.rows))))
+        least = self._constant(m, "distance", lambda row: clocks(row) - 1)
         missing, hold = Signal(), self.hold
-        if self.folding.clear_slot:
+        if self.folding.clear_slot and not by_place:
             clearing = Signal()
             m.d.sync += clearing.eq(self.issue & self.last)
             hold = hold | clearing
@@ -239,7 +248,7 @@ class ForwardSweep(wiring.Component):
             missing.eq(
                 hold
                 | (enters & ~self.may_enter)
-                | (self.last & (distance != 0))
+                | ((self.last | by_place) & (distance != 0))
                 | (final & ~self.credit_group)
             ),
             self.issue.eq(named & ~missing),

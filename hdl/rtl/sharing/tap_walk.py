@@ -8,6 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import FLAGS, EngineTable, Layout, SharedFolding
+from hdl.rtl.parts.delay import delayed
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import inside, page_read, sides
 from hdl.rtl.sharing.step_bank import SLOT_BITS
@@ -30,6 +31,9 @@ class TapWalk(wiring.Component):
     waits while the steps of the block before are not yet read, `full`. A block without any tap in
     its last window takes a clock for that, and has no `close` if it has none in any. In a layer of
     one window each tap is the last one of its own, and waits only for `pause`.
+
+    Where nothing stands between this and the walk over blocks, the next block goes in a clock
+    behind the one in which the last tap is visited.
 
     Where an update visits two taps at once and the layer is PIXELS, it is slots 2k and 2k + 1, in
     ascending order in one window and in descending order in the next.
@@ -96,22 +100,34 @@ class TapWalk(wiring.Component):
             }
         )
 
+    @property
+    def _at_once(self) -> bool:
+        """Whether nothing stands between this and the walk over blocks."""
+        return self.folding.lookup_clocks == 0
+
+    @property
+    def _ahead(self) -> bool:
+        """Whether what is left is known a clock ahead: then paths from the walk are long."""
+        return self._at_once and self.folding.taps == 1
+
     def elaborate(self, platform):
         m = Module()
         valid, visits, token = Signal(), Signal(FLAGS), Signal(self.token)
         rest, leaves = Signal(FLAGS), Signal()
         closing, open_, stuck = Signal(), Signal(), Signal()
         flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in self.table.rows], name="one")
-        lowest = self._choose(m, visits, rest)
+        lowest, more = self._choose(m, visits, rest), rest.any()
+        if self._ahead:
+            more = self._look_ahead(m, rest)
         m.d.comb += [
-            closing.eq(token.last & ~rest.any() & (open_ | visits.any())),
+            closing.eq(token.last & ~more & (open_ | visits.any())),
             stuck.eq(closing & self.full & ~flat),
             self.read.eq(valid & visits.any() & self.ready & ~stuck & ~(flat & self.pause)),
             self.add.eq(self.read & self.grant),
-            leaves.eq((self.add & ~rest.any()) | (valid & ~visits.any() & ~stuck)),
+            leaves.eq((self.add & ~more) | (valid & ~visits.any() & ~stuck)),
             self.close.eq(Mux(flat, self.add, leaves & closing)),
             self.final.eq(self.close & token.bias),
-            self.i.ready.eq(~valid | leaves),
+            self.i.ready.eq(~valid | (0 if self._at_once else leaves)),
             *(getattr(self, name).eq(token[name]) for name in WINDOW),
             self.bias.eq(token.bias),
         ]
@@ -123,16 +139,25 @@ class TapWalk(wiring.Component):
             ]
         with m.Elif(self.add):
             m.d.sync += visits.eq(rest)
+        if self._at_once:
+            with m.If(leaves):
+                m.d.sync += valid.eq(0)
         with m.If(self.add):
             m.d.sync += open_.eq(1)
         with m.If(leaves & token.last):
             m.d.sync += open_.eq(0)
-        self._blocks(m, token, leaves & token.last)
+        ends = leaves & token.last
+        if self._at_once:
+            # The next block comes two clocks later.
+            ends = delayed(m, ends, 1, name="ends")[-1]
+        self._blocks(m, token, ends)
         self._page(m, token, lowest)
         return m
 
     def _choose(self, m, visits, rest):
         """What is left behind the next visit; and a bit for its tap, or for the first of two."""
+        if self._ahead:
+            return visits & ~rest
         if self.folding.taps == 1:
             m.d.comb += rest.eq(visits & (visits - 1))
             return visits & ~rest
@@ -161,6 +186,15 @@ class TapWalk(wiring.Component):
         # There and back: the pair that ends one window's begins the next, and is not read again.
         m.d.sync += down.eq(~self.start & (down ^ (self.add & ~rest.any())))
         return lowest
+
+    def _look_ahead(self, m, rest) -> Signal:
+        """Registers for what is left behind the next visit, and for whether that is anything."""
+        more = Signal()
+        following = Mux(self.i.ready, self.i.payload.visits, rest)
+        behind = following & (following - 1)
+        with m.If(self.i.ready | self.add):
+            m.d.sync += [rest.eq(behind), more.eq(behind.any())]
+        return more
 
     def _blocks(self, m, token, ends) -> None:
         """Where the block in hand has its weights."""

@@ -17,6 +17,8 @@ from hdl.rtl.sharing.winners import count_shape, winner_layout
 
 QUARTER_BITS = 2
 """A window is at least a quarter of a word of flags to the right of the one before it."""
+FEW = 3
+"""Steps of layers, each of which is worth a product of its own."""
 OFFSET_BITS = (FLAGS - 1).bit_length()
 
 
@@ -165,7 +167,8 @@ class UpdateWalk(wiring.Component):
             ],
         }
         return SimpleNamespace(
-            **{name: lookup(m, self.layer, numbers, name=name) for name, numbers in values.items()}
+            **{name: lookup(m, self.layer, numbers, name=name) for name, numbers in values.items()},
+            values=values,
         )
 
     def _groups(self, m, of, group_ends):
@@ -260,8 +263,8 @@ class UpdateWalk(wiring.Component):
             leaves.eq(stands & free),
             self.o.valid.eq(valid),
         ]
-        rows = _times(m, entry.row, of.row_step, name="rows")
-        quarters = _times(m, entry.column, of.quarters, name="quarters")
+        rows = self._times(m, entry.row, of, "row_step", name="rows")
+        quarters = self._times(m, entry.column, of, "quarters", name="quarters")
         words = quarters >> QUARTER_BITS
         offset = quarters[:QUARTER_BITS] << 1
         mask = Mux(blocks.last_chunk, of.last_mask, (1 << FLAGS) - 1)
@@ -332,12 +335,21 @@ class UpdateWalk(wiring.Component):
             block.columns.eq(Mux(of.flat, 1, inside(edge, parity))),
         ]
 
-
-def _times(m, a, b, *, name: str) -> Signal:
-    """Product of two small unsigned numbers, in cells."""
-    rows = [Mux(bit, b << place, 0) for place, bit in enumerate(a)] or [0]
-    while len(rows) > 1:
-        rows = [sum(rows[n + 1 : n + 2], rows[n]) for n in range(0, len(rows), 2)]
-    product = Signal(len(a) + len(b) + OFFSET_BITS, name=name)
-    m.d.comb += product.eq(rows[0])
-    return product
+    def _times(self, m, a, of, step: str, *, name: str) -> Signal:
+        """Product of a small unsigned number and a constant of the layer, in cells."""
+        b = getattr(of, step)
+        product = Signal(len(a) + len(b) + OFFSET_BITS, name=name)
+        values = of.values[step]
+        if len({*values}) <= FEW and not self.folding.slow_memory:
+            # One of a few products with constants, most of which are a shift.
+            with m.Switch(self.layer):
+                for number, value in enumerate(values):
+                    places = [n for n in range(value.bit_length()) if value >> n & 1]
+                    with m.Case(number):
+                        m.d.comb += product.eq(sum(a << place for place in places))
+            return product
+        rows = [Mux(bit, b << place, 0) for place, bit in enumerate(a)] or [0]
+        while len(rows) > 1:
+            rows = [sum(rows[n + 1 : n + 2], rows[n]) for n in range(0, len(rows), 2)]
+        m.d.comb += product.eq(rows[0])
+        return product

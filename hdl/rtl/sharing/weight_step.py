@@ -123,6 +123,7 @@ class WeightStep(wiring.Component):
             changing.address.eq(last.address),
             changing.done.eq(valid[changed_at] & last.bias),
         ]
+        lasts = period * len(stages) > changed_at and not slow
         # One clock ahead of the write, and with it; a port of its own has the last register.
         written = delayed(m, changing, 1 + WRITTEN_LATER * slow, name="changing")
         ahead, changed = written[-2], written[-2 if own else -1]
@@ -130,7 +131,7 @@ class WeightStep(wiring.Component):
             self.read_address.eq(stages[(read_at - 1) // period].address),
             self.hold.eq(0 if own else self.read | (ahead.moves if single else 0)),
             self.write.eq(changed.moves),
-            self.write_address.eq(changed.address),
+            self.write_address.eq(last.address if lasts else changed.address),
             self.done.eq(written[-1].done),
         ]
         self._change(m, last.steps)

@@ -12,8 +12,6 @@ from hdl.rtl.sharing.lanes import sum_bits
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.winners import PLACE
 
-SUM_TO_SCORE = 1
-"""Clocks from sums at `i` to a readout's scores."""
 SUM_TO_ACTIVATION = 5
 """Clocks from sums at `i` to the activation of their window, and its place."""
 
@@ -59,6 +57,9 @@ class WindowHead(wiring.Component):
     Throughput: one window of `heads` filters a clock. Cost: about heads * (PLACES * (sum_bits + 30)
     + 50) cells.
     """
+
+    sum_to_score = 1
+    """Clocks from sums at `i` to a readout's scores."""
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
         self.table, self.folding = table, folding
