@@ -50,7 +50,7 @@ class Head(wiring.Component):
         Pulse: windows of that layer will come, group by group; the others stay until `written`.
     sums, sums_next, sums_taken
         Of :class:`~hdl.rtl.sharing.lanes.Lanes`; windows no closer than `window_clocks` of the
-        folding. Pulse: the next ones may stand.
+        folding. Pulse, only place by place: the next ones may stand.
     group_named, credit_group
         The last word of a group's last window is named; it may be, in this clock.
     write_valid, write
@@ -95,7 +95,6 @@ class Head(wiring.Component):
                 "learn": In(1),
                 "sums": In(sums_layout(table, folding)),
                 "sums_next": In(1),
-                "sums_taken": Out(1),
                 "group_named": In(1),
                 "credit_group": Out(1),
                 "write_valid": Out(1),
@@ -107,6 +106,7 @@ class Head(wiring.Component):
                 "any": Out(1),
             }
             | (learning if folding.learns else {})
+            | ({"sums_taken": Out(1)} if folding.place_by_place else {})
         )
 
     def elaborate(self, platform):
@@ -119,19 +119,21 @@ class Head(wiring.Component):
         m.d.comb += [
             held.sums.eq(self.sums),
             held.sums_next.eq(self.sums_next),
-            self.sums_taken.eq(held.window_ends),
             held.layer.eq(self.layer),
             window.i.eq(held.o),
             window.layer.eq(self.layer),
+            *([] if by_place else [window.turn.eq(walk.turn)]),
             walk.start.eq(self.start),
             walk.layer.eq(self.layer),
             walk.parity.eq(self.parity),
             self.written.eq(walk.written),
         ]
         if by_place:
-            m.d.comb += [window.first.eq(held.first), window.counts.eq(held.counts)]
-        else:
-            m.d.comb += window.turn.eq(walk.turn)
+            m.d.comb += [
+                window.first.eq(held.first),
+                window.counts.eq(held.counts),
+                self.sums_taken.eq(held.window_ends),
+            ]
         for name in ("beat", "first", "last", "ends", "window_ends"):
             m.d.comb += getattr(walk, name).eq(getattr(held, name))
         h, place, learns = self._activations(m, window)

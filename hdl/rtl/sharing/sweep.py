@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -248,7 +248,7 @@ class ForwardSweep(wiring.Component):
             missing.eq(
                 hold
                 | (enters & ~self.may_enter)
-                | ((self.last | by_place) & (distance != 0))
+                | ((Const(1) if by_place else self.last) & (distance != 0))
                 | (final & ~self.credit_group)
             ),
             self.issue.eq(named & ~missing),

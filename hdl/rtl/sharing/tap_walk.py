@@ -116,15 +116,14 @@ class TapWalk(wiring.Component):
         rest, leaves = Signal(FLAGS), Signal()
         closing, open_, stuck = Signal(), Signal(), Signal()
         flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in self.table.rows], name="one")
-        lowest, more = self._choose(m, visits, rest), rest.any()
-        if self._ahead:
-            more = self._look_ahead(m, rest)
+        lowest = self._choose(m, visits, rest)
+        left = self._look_ahead(m, rest) if self._ahead else rest
         m.d.comb += [
-            closing.eq(token.last & ~more & (open_ | visits.any())),
+            closing.eq(token.last & ~left.any() & (open_ | visits.any())),
             stuck.eq(closing & self.full & ~flat),
             self.read.eq(valid & visits.any() & self.ready & ~stuck & ~(flat & self.pause)),
             self.add.eq(self.read & self.grant),
-            leaves.eq((self.add & ~more) | (valid & ~visits.any() & ~stuck)),
+            leaves.eq((self.add & ~left.any()) | (valid & ~visits.any() & ~stuck)),
             self.close.eq(Mux(flat, self.add, leaves & closing)),
             self.final.eq(self.close & token.bias),
             self.i.ready.eq(~valid | (0 if self._at_once else leaves)),
@@ -147,10 +146,8 @@ class TapWalk(wiring.Component):
         with m.If(leaves & token.last):
             m.d.sync += open_.eq(0)
         ends = leaves & token.last
-        if self._at_once:
-            # The next block comes two clocks later.
-            ends = delayed(m, ends, 1, name="ends")[-1]
-        self._blocks(m, token, ends)
+        # Where the next block comes two clocks later, so long may it take.
+        self._blocks(m, token, delayed(m, ends, int(self._at_once), name="ends")[-1])
         self._page(m, token, lowest)
         return m
 
