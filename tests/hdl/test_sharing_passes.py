@@ -286,7 +286,9 @@ def test_memories_of_a_shared_engine_hold_what_they_must():
     words = sum(
         -(-layer.units // shared.pe) * (layer.kernel**2 * layer.image[2] + 1) for layer in formats
     )
-    assert (memories["weights"].depth, memories["weights"].width) == (words, 16 * shared.pe)
+    assert shared.update_port
+    depth = 1 << (words - 1).bit_length()
+    assert (memories["weights"].depth, memories["weights"].width) == (depth, 16 * shared.pe)
     pages, flags = memories["pages"], memories["flags"]
     assert pages.copies == flags.copies == 4 * shared.page_copies
     # Half of the rows in a bank, those of the image rounded up to two words of flags; two samples.
