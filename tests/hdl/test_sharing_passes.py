@@ -350,12 +350,13 @@ def test_two_taps_at_once_are_chosen_where_updates_are_waited_for():
 
 
 def test_a_port_of_two_uses_is_no_wider_than_blocks_allow():
-    """Nor do two lanes share a block."""
+    """Nor do two lanes share a block; and one is deep enough for all words, which are more than
+    2048: then it holds 4 bits of each."""
     formats, kind = named("mnist-conv").layers, ULX3S.memories[0]
     engine = table(formats, folding())
     one, two = (shared_weights(engine, folding(update_port=port), kind) for port in (False, True))
     assert one.blocks == kind.blocks_for(one.depth, 32 * 16)
-    assert (two.depth, two.blocks) == (one.depth, 32 * -(-one.depth // 1024))
+    assert (two.depth, two.blocks) == (4096, 32 * 16 // 4)
 
 
 def test_what_costs_time_is_counted():
