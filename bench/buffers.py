@@ -124,7 +124,7 @@ def _of_both(row: Row, folding: SharedFolding, work: LayerWork, entries: int) ->
     flags = looks
     for group in work.groups:
         for block in group:
-            visits, looked = _visits(block)
+            visits, looked = _visits(block, folding.taps_of(row))
             found["winners"] += len(block.entries)
             found["gradients"] += visits
             # Written at each visit; read at each but a tap's first one, and once more at the end.
@@ -144,10 +144,12 @@ def _taps(row: Row, folding: SharedFolding, work: LayerWork) -> tuple[int, int]:
     return row.groups * taps, row.groups * sum(map(len, blocks))
 
 
-def _visits(block: Block) -> tuple[int, int]:
-    """Of a block of taps: visits, and words of flags looked at."""
+def _visits(block: Block, taps: int) -> tuple[int, int]:
+    """Of a block of taps: visits, so many taps at a time, and words of flags looked at."""
     looks = [look for entry in block.entries for look in entry]
-    return sum(len(look.slots) for look in looks), len(looks)
+    return sum(
+        len({slot // (1 if block.bias else taps) for slot in look.slots}) for look in looks
+    ), len(looks)
 
 
 def _groups_learning(work: LayerWork) -> int:

@@ -56,6 +56,10 @@ def _shared(case: Case, say: Say) -> Iterator[Found]:
     work = work_of(schedule, learner, x[:IMAGES], labels[:IMAGES].tolist())
     model = SharedCycles(*schedule.engine, work)
     model.run()
+    if schedule.engine[1].update_port:
+        # Not counted there: each of them is written, too.
+        for layer in model.counts:
+            layer[READ] += layer[WRITTEN]
     counts = Observation(clocks=model.now / IMAGES, activity=np.array(model.counts) / IMAGES)
     note = f"{IMAGES} images of {case.data}"
     yield from moved(case, schedule, counts, note)

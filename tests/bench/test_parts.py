@@ -18,7 +18,7 @@ from bench.say import Meanwhile
 from boards.registry import find_board
 from golden_model.data.dataset import Dataset
 from golden_model.engine import GoldenEngine
-from golden_model.rates import write_rates
+from golden_model.rates import Rates, write_rates
 from golden_model.spec.control import Activity, Counter
 from golden_model.spec.network import Conv, Dense, Learning, Network, Readout
 from hdl.timing import Timing
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_of_no_use(data, quick):
 def test_what_another_design_or_other_samples_came_to_is_of_no_use(data):
     """Each of these has another key, which a file must have to be gone on from."""
     stretch, test = epoch.passed(CASE, None)[0]
-    others = [{"x": stretch.x ^ 1}, {"labels": stretch.labels[::-1]}, {"rates": test.rates}]
+    others = [{"x": stretch.x ^ 1}, {"labels": stretch.labels[::-1]}, {"rates": Rates(((0, 1),))}]
     stretches = [stretch, *(replace(stretch, **other) for other in others)]
     cores = [SimpleNamespace(simulation=SimpleNamespace(key=key)) for key in ("one", "other")]
     keys = {passage.key_of(core, [stretch, test]) for core in cores for stretch in stretches}
