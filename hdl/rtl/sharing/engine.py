@@ -254,11 +254,7 @@ class SharedEngine(wiring.Component):
 
     def _arrived(self, m, word, name: str):
         """A word out of the memory, which may come so late that it passes through a register."""
-        if not self.folding.slow_memory:
-            return word
-        held = Signal.like(word, reset_less=True, name=name)
-        m.d.sync += held.eq(word)
-        return held
+        return registered(m, word, name=name) if self.folding.slow_memory else word
 
     def _report(self, m, control, updater):
         """Events; and for simulation the same and what is updated, a signal for each."""

@@ -9,8 +9,9 @@ from hdl.rtl.parts.delay import delayed
 from hdl.rtl.ports import memory_depth, tag_layout
 from hdl.rtl.sharing.draws import classifier_draws
 from hdl.rtl.sharing.head_walk import HeadWalk
-from hdl.rtl.sharing.held_sums import HeldSums, sums_layout
+from hdl.rtl.sharing.held_sums import HeldSums
 from hdl.rtl.sharing.judge import Judge, Judged, error_members
+from hdl.rtl.sharing.lanes import sums_layout
 from hdl.rtl.sharing.lookup import lookup
 from hdl.rtl.sharing.page_ports import head_write
 from hdl.rtl.sharing.place_head import PlaceHead

@@ -6,19 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import PLACES, EngineTable, SharedFolding
 from hdl.rtl.parts.delay import replicated
-from hdl.rtl.sharing.lanes import sum_bits
+from hdl.rtl.sharing.lanes import sum_bits, sums_layout
 from hdl.rtl.sharing.lookup import lookup
 
 
 def dropped_bits(table: EngineTable) -> int:
     """Lowest bits of a sum that no layer looks at: all below the one that rounds."""
     return max(min(row.format.activation_shift for row in table.rows) - 1, 0)
-
-
-def sums_layout(table: EngineTable, folding: SharedFolding) -> data.ArrayLayout:
-    """Sums by filter and place."""
-    places = data.ArrayLayout(signed(sum_bits(table)), folding.places)
-    return data.ArrayLayout(places, folding.pe)
 
 
 def held_layout(table: EngineTable, folding: SharedFolding) -> data.ArrayLayout:

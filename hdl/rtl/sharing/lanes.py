@@ -27,6 +27,12 @@ def sum_bits(table: EngineTable) -> int:
     return max(row.format.accumulator_bits for row in table.rows)
 
 
+def sums_layout(table: EngineTable, folding: SharedFolding) -> data.ArrayLayout:
+    """Sums by filter and place."""
+    places = data.ArrayLayout(signed(sum_bits(table)), folding.places)
+    return data.ArrayLayout(places, folding.pe)
+
+
 class Lanes(wiring.Component):
     """``sum[o][p] += W[o] * x[p]`` for PE filters and the places of a block.
 
@@ -73,7 +79,6 @@ class Lanes(wiring.Component):
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
         self.table, self.folding = table, folding
         places, pe = folding.places, folding.pe
-        sums = data.ArrayLayout(data.ArrayLayout(signed(sum_bits(table)), places), pe)
         super().__init__(
             {
                 "issue": In(1),
@@ -81,7 +86,7 @@ class Lanes(wiring.Component):
                 "last": In(1),
                 "weights": In(data.ArrayLayout(signed(weight_bits(table)), pe)),
                 "x": In(data.ArrayLayout(signed(ACTIVATION_BITS + 1), places)),
-                "sums": Out(sums),
+                "sums": Out(sums_layout(table, folding)),
                 "sums_next": Out(1),
             }
             | ({"taken": In(1)} if self._stay else {})

@@ -146,6 +146,8 @@ class WeightStep(wiring.Component):
         late = self.word if slow else self.coming
         by_bits = self._shifts(m, late.bias, slice(FINE_BITS), parts, "bits")
         shifting = replicated(m, self.word.valid, parts, name="shifting")
+        # Stages into which a word comes shifted by single bits, or in which it is.
+        on_the_way, there = (None, 0) if slow and period > 1 else (int(slow), None)
         for number, stage in enumerate(stages):
             before = stages[number - 1] if number else self.word
             with m.If(valid[number * period]):
@@ -158,12 +160,12 @@ class WeightStep(wiring.Component):
                     step = before.steps[lane]
                 else:
                     step = self._bytes_right(m, self.steps[lane], by_bytes[part], lane)
-                if number == (slow and period == 1):
-                    step = step if slow and number == 0 else step >> by_bits[part]
+                if number == on_the_way:
+                    step = step >> by_bits[part]
                 # With a word in every clock none has to stand.
                 with m.If(1 if period == 1 else taking[part]):
                     m.d.sync += stage.steps[lane].eq(step)
-                if slow and period > 1 and number == 0:
+                if number == there:
                     with m.Elif(shifting[part]):
                         m.d.sync += stage.steps[lane].eq(stage.steps[lane] >> by_bits[part])
 
