@@ -142,7 +142,7 @@ def _fastest(rates: dict[str, float], start: str) -> str | None:
 def clocks_of(case: Case, x: Samples, labels: Labels) -> tuple[float, str]:
     """Per sample that is learnt, and how they were found."""
     schedule = case.schedule()
-    if schedule.engine is None or schedule.own:
+    if schedule.only_engine is None:
         found = on_data(case, schedule, CHIP_SAMPLES)[0].clocks
         return found, f"{CHIP_SAMPLES} samples of {case.data} through the RTL"
     learner, clocks = fastest(case.formats), list[float]()

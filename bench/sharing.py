@@ -44,11 +44,11 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
 
 def _case(case: Case, say: Say) -> Iterator[Found]:
     schedule = case.schedule()
-    if schedule.engine is None or schedule.own:
+    if schedule.only_engine is None:
         yield Skipped(case=case.name, why="its layers do not all share one engine")
         return
     say(f"{case.name}, dense")
-    table, folding = schedule.engine
+    table, folding = schedule.only_engine
     words = taken(schedule, [[dense_work(row, folding, False) for row in table.rows]]).words
     infers, trains = (
         Taken(interval(table, folding, training), words) for training in (False, True)
@@ -116,21 +116,23 @@ def work_of(
     schedule: ScheduledNetwork, golden: GoldenEngine, x: Samples, labels: list[int | None]
 ) -> list[SampleWork]:
     """What samples mean for the engine, while they are sent."""
-    assert schedule.engine is not None
+    engine = schedule.engine
+    assert engine is not None
     layers, work = range(len(schedule.formats.layers)), list[SampleWork]()
     for sample, label in zip(x, labels, strict=True):
         golden.send(sample, label)
         rates = [golden.read_register(layer, Register.RATE_SHIFT) for layer in layers]
-        work.append(sample_work(*schedule.engine, sample, golden.traces(), rates))
+        work.append(sample_work(*engine, sample, golden.traces(), rates))
     return work
 
 
 def taken(schedule: ScheduledNetwork, work: list[SampleWork]) -> Taken:
     """By these samples, one behind the other."""
-    assert schedule.engine is not None
-    model = SharedCycles(*schedule.engine, work)
+    engine = schedule.engine
+    assert engine is not None
+    model = SharedCycles(*engine, work)
     model.run()
-    updates = not schedule.engine[1].update_port
+    updates = not engine[1].update_port
     words = sum(counts[READ] - updates * counts[WRITTEN] for counts in model.counts)
     clocks = np.diff(model.starts[-1][WARM:]).mean() if len(work) > WARM + 1 else model.now
     return Taken(float(clocks), words / len(work))

@@ -30,23 +30,23 @@ def run(cases: list[Case], say: Say) -> Iterator[Found]:
     """All cases, one after the other."""
     for case in cases:
         try:
-            if case.schedule().engine is not None:
-                yield from _shared(case, say)
+            schedule = case.schedule()
+            if schedule.engine is not None:
+                yield from _shared(case, schedule, say)
                 continue
             say(f"{case.name}, every sample learns")
             dense = case.schedule(DENSE)
             yield from moved(case, dense, every_sample_learns(dense), "all learn", once=1.0)
             say(f"{case.name}, zeros skipped")
-            schedule = case.schedule()
             found, _ = on_data(case, schedule, SAMPLES)
             yield from moved(case, schedule, found, f"{SAMPLES} of {case.data}")
         except (DoesNotFit, SpecError) as error:
             yield Skipped(case=case.name, why=str(error))
 
 
-def _shared(case: Case, say: Say) -> Iterator[Found]:
-    schedule = case.schedule()
-    if schedule.engine is None or schedule.own:
+def _shared(case: Case, schedule: ScheduledNetwork, say: Say) -> Iterator[Found]:
+    engine = schedule.only_engine
+    if engine is None:
         yield Skipped(case=case.name, why="its layers do not all share one engine")
         return
     say(f"{case.name}, an epoch of the golden model, then {IMAGES} images")
@@ -54,9 +54,9 @@ def _shared(case: Case, say: Say) -> Iterator[Found]:
     learner = golden_after_an_epoch(case, data)
     x, labels = epoch_of(case, data, epoch=1)
     work = work_of(schedule, learner, x[:IMAGES], labels[:IMAGES].tolist())
-    model = SharedCycles(*schedule.engine, work)
+    model = SharedCycles(*engine, work)
     model.run()
-    if schedule.engine[1].update_port:
+    if engine[1].update_port:
         # Not counted there: each of them is written, too.
         for layer in model.counts:
             layer[READ] += layer[WRITTEN]
@@ -65,7 +65,7 @@ def _shared(case: Case, say: Say) -> Iterator[Found]:
     yield from moved(case, schedule, counts, note)
     # Backpropagation reads the same words forward, those of the upper layers again, and updates.
     ours = sum(counts[READ] + counts[WRITTEN] for counts in model.counts)
-    theirs = ours + buffers.backward(*schedule.engine, work)
+    theirs = ours + buffers.backward(*engine, work)
     yield Figure(case=case.name, what="moved / backpropagation, zeros skipped alike", unit="",
                  value=ours / theirs, fewer_is_better=True, note=note)  # fmt: skip
     yield from buffered(case, schedule, work, note)

@@ -173,6 +173,11 @@ class Engines:
         return None if self.shared is None else (table(self.sharing, self.shared), self.shared)
 
     @property
+    def only_engine(self) -> tuple[EngineTable, SharedFolding] | None:
+        """The same, if all layers share it."""
+        return None if self.own else self.engine
+
+    @property
     def all_foldings(self) -> tuple[Folding | SharedFolding, ...]:
         """Of every engine, the shared one last."""
         return (*self.foldings, *(() if self.shared is None else (self.shared,)))
