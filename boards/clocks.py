@@ -1,7 +1,7 @@
 """Clock and power-on reset of a design, from the oscillator through a PLL.
 
-Each class is a setting: `output_hz` says what it gives, `connect` adds the domain ``sync``, with a
-reset that is held until the clock is good, to a module.
+Each class is a setting: `output_hz` says what it gives, `connect` adds the domain ``sync``, which
+does nothing until the clock is good, to a module.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.cdc import FFSynchronizer, ResetSynchronizer
 
 POWER_ON_SECONDS = 15e-6
 """iCE40 block RAM reads as zero for about 3 us after configuration; five times that."""
@@ -94,7 +94,7 @@ class RatioPll:
         return input_hz * self.feedback // self.reference
 
     def connect(self, m: Module, platform: Any) -> None:
-        """Add the PLL; the domain is in reset until it has locked."""
+        """Add the PLL, and the domain that it drives."""
         m.submodules.clock_buffer = pin = io.Buffer(
             "i", platform.request(platform.default_clk, dir="-")
         )
@@ -102,6 +102,10 @@ class RatioPll:
         m.submodules.pll = self.primitive(platform, pin.i, clock, locked)
         # The output's constraint: nextpnr-ecp5 derives it, and to Gowin's tool the build gives one
         # for all clocks.
+        self.drive(m, clock, locked)
+
+    def drive(self, m: Module, clock: Signal, locked: Signal) -> None:
+        """The domain is in reset until the PLL has locked."""
         m.domains.sync = ClockDomain()
         m.d.comb += ClockSignal("sync").eq(clock)
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
@@ -118,6 +122,16 @@ class Ecp5Pll(RatioPll):
     `reference`, `feedback` and `output` are CLKI_DIV, CLKFB_DIV and CLKOP_DIV; the oscillator
     inside must stay within 400 to 800 MHz.
     """
+
+    def drive(self, m: Module, clock: Signal, locked: Signal) -> None:
+        """The clock stands still until the PLL has locked, and registers keep what the bitstream
+        gave them: so no reset has to reach tens of thousands of them within a clock."""
+        m.domains.running = ClockDomain(reset_less=True, local=True)
+        m.domains.sync = ClockDomain(reset_less=True)
+        ready, gated = Signal(name="clock_ready"), Signal(name="gated_clock")
+        m.submodules.ready = FFSynchronizer(locked, ready, o_domain="running")
+        m.submodules.gate = Instance("DCCA", i_CLKI=clock, i_CE=ready, o_CLKO=gated)
+        m.d.comb += [ClockSignal("running").eq(clock), ClockSignal("sync").eq(gated)]
 
     def primitive(self, platform: Any, source: Any, clock: Signal, locked: Signal) -> Instance:
         """EHXPLLL."""

@@ -1,4 +1,4 @@
-"""The multiplier block that ECP5 boards instantiate, against a model of it."""
+"""The blocks that ECP5 boards instantiate, against models of them."""
 
 import pytest
 from amaranth import Module, Signal, signed
@@ -6,6 +6,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from boards.clocks import Ecp5Pll
 from boards.registry import find_board
 from hdl.rtl.parts.multiplier import held_product
 from tests.boards.proof import proves
@@ -117,3 +118,47 @@ def test_with_its_operands_held_it_comes_two_clocks_later() -> None:
 )
 def test_the_proof_can_fail(hold_operands: bool, right: str, wrong: str) -> None:
     assert not prove((4, 4), MODEL.replace(right, wrong), hold_operands=hold_operands)
+
+
+# It passes the clock on from a falling edge to another one.
+GATE = """
+module DCCA(input CLKI, CE, output CLKO);
+  reg on = 0;
+  always @(negedge CLKI) on <= CE;
+  assign CLKO = CLKI & on;
+endmodule
+"""
+
+
+class Counts(wiring.Component):
+    """Counts clocks of the domain that a PLL drives."""
+
+    clock: In(1)
+    locked: In(1)
+    count: Out(2)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        clock, locked = Signal(), Signal()
+        m.d.comb += [clock.eq(self.clock), locked.eq(self.locked)]
+        pll = find_board("ulx3s-85f").clock
+        assert isinstance(pll, Ecp5Pll)
+        pll.drive(m, clock, locked)
+        m.d.sync += self.count.eq(self.count + 1)
+        return m
+
+
+@pytest.mark.parametrize("locked", [0, 1])
+def test_nothing_moves_until_the_pll_has_locked(locked: int) -> None:
+    commands = f"""
+read_rtlil <<rtlil
+{rtlil.convert(Counts(), emit_src=False)}
+rtlil
+read_verilog <<verilog
+{GATE}
+verilog
+hierarchy -check -top top
+proc; flatten; async2sync; clk2fflogic; opt_clean
+sat -verify -tempinduct -maxsteps 20 -set locked {locked} -prove count 0
+"""
+    assert proves(commands) != bool(locked)
