@@ -80,3 +80,6 @@ IN_BLOCKS = {"ram_style": "block"}
 flip-flops."""
 IN_LARGE_BLOCKS = {"ram_style": "huge"}
 """The same for single-port memory."""
+WRITES_OR_READS = "writes_or_reads"
+"""Attribute of memories whose last port to read is the one that writes, and reads in every clock:
+what it reads while it writes is never used."""

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Out, flipped
 from golden_model.spec.formats import infer_formats
 from golden_model.spec.network import Dense, Learning, Network, Readout
 from hdl.passes.stages import Folding
+from hdl.rtl.ports import WRITES_OR_READS
 
 
 def _join(m: Module, own, component, name: str) -> None:
@@ -69,7 +70,8 @@ class Watched(wiring.Component):
     """A component with a watch on all memories inside it.
 
     Tools are told that no memory's answer is used when it reads the address that is written in
-    the same clock; here stronger: no enabled port reads it.
+    the same clock; here stronger: no enabled port reads it, but for one that writes as well. That
+    one has a single address: a word read while one is written would be written to a wrong place.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class Watched(wiring.Component):
             write.en.any() & read.en & (write.addr == read.addr)
             for memory in self.memories
             for write in memory.write_ports
-            for read in memory.read_ports
+            for read in memory.read_ports[: -1 if WRITES_OR_READS in memory.attrs else None]
         )
         with m.If(Cat(pairs).any()):
             m.d.sync += self.collision.eq(1)

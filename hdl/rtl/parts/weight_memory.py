@@ -1,11 +1,11 @@
 """Weights of a layer, one word of PE x SIMD of them at a time."""
 
-from amaranth import Const, Module, Mux, unsigned
+from amaranth import Module, Mux, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.rtl.parts.delay import delayed, registered
-from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, memory_depth
+from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, WRITES_OR_READS, memory_depth
 
 
 class WeightMemory(wiring.Component):
@@ -22,7 +22,8 @@ class WeightMemory(wiring.Component):
         `write_enable` is 1.
     update_port
         Whoever writes can also read, at the same port, in other clocks. For wide words in many
-        blocks: the port's inputs come out of registers, so both take place a clock later.
+        blocks: the port's inputs come out of registers, so both take place a clock later, and the
+        port reads in every clock, since an enable would have to reach all blocks in time.
     slice_bits
         Cut each weight into memories of so many bits; None keeps words whole.
 
@@ -35,7 +36,7 @@ class WeightMemory(wiring.Component):
 
     update_address, update_enable, update_data
         Only with `update_port`: `update_enable` must be 0 while any `write_enable` is 1. Latency of
-        two clocks.
+        two clocks, for one clock.
 
     Cost: the memory, and at one port for both an address multiplexer.
     """
@@ -75,23 +76,25 @@ class WeightMemory(wiring.Component):
         writing = self.write_enable.any()
         address = Mux(writing, self.write_address, self.read_address)
         written, read_data = self.write_data.as_value(), self.read_data.as_value()
-        write_address, write_enable, update_enable = self.write_address, self.write_enable, Const(0)
+        write_address, write_enable = self.write_address, self.write_enable
         if self.update_port:
             either = Mux(self.update_enable, self.update_address, self.write_address)
             write_address = registered(m, either, name="port_address")
             written = registered(m, written, name="port_data")
             write_enable = delayed(m, self.write_enable, 1, name="port_write")[-1]
-            update_enable = delayed(m, self.update_enable, 1, name="port_read")[-1]
         width = self.slice_bits or len(written)
         granularity = self.slice_bits or self.weight_bits
         # Tools are told by this name which memory powers up undefined and goes into SPRAM.
         name = "spram" if self.single_port else "weights"
+        attributes = IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS
+        if self.update_port:
+            attributes = attributes | {WRITES_OR_READS: "1"}
         for start in range(0, len(written), width):
             ram = memory.Memory(
                 shape=unsigned(width),
                 depth=memory_depth(self.depth),
                 init=[],
-                attrs=IN_LARGE_BLOCKS if self.single_port else IN_BLOCKS,
+                attrs=attributes,
             )
             m.submodules[name if width == len(written) else f"{name}{start}"] = ram
             write, read = ram.write_port(granularity=granularity), ram.read_port()
@@ -108,7 +111,7 @@ class WeightMemory(wiring.Component):
                 update, found = ram.read_port(), self.update_data.as_value()
                 m.d.comb += [
                     update.addr.eq(write_address),
-                    update.en.eq(update_enable & ~write_enable.any()),
+                    update.en.eq(1),
                     found[start : start + width].eq(update.data),
                 ]
             if self.single_port:

@@ -126,10 +126,18 @@ class Updater(wiring.Component):
         connect(m, flags.o, taps.i)
         if self.folding.skip_zeros:
             connect(m, flags.flags, flipped(self.flags))
-        for part in (walk, taps, gradients):
-            m.d.comb += [part.start.eq(self.start), part.layer.eq(self.layer)]
+        layers = [self.layer] * 2
+        if self.folding.slow_memory:
+            # Neither looks at it before the clock behind `start`.
+            layers = replicated(m, self.layer, len(layers), name="layer_of")
+        for part, layer in zip((walk, taps), layers, strict=True):
+            m.d.comb += [
+                part.start.eq(self.start),
+                part.layer.eq(layer),
+                part.parity.eq(self.parity),
+            ]
+        m.d.comb += [gradients.start.eq(self.start), gradients.layer.eq(self.layer)]
         m.d.comb += [
-            *(part.parity.eq(self.parity) for part in (walk, taps)),
             self.entry_address.eq(walk.address),
             self.entry_fetch.eq(walk.fetch),
             walk.grant.eq(self.entry_grant),

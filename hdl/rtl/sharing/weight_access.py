@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,9 @@ from hdl.rtl.ports import WEIGHT_REQUEST
 from hdl.rtl.sharing.lookup import lookup
 
 READ_LATENCY = 2
-"""Clocks from naming a word to its data; slow memory takes one more, and the weight another one."""
+"""Clocks from naming a word to its data; slow memory takes one more, and the weight two others."""
+NEAR = 8
+"""Lanes of which, with slow memory, one is chosen within a clock."""
 
 
 class SharedWeightAccess(wiring.Component):
@@ -144,9 +146,8 @@ class SharedWeightAccess(wiring.Component):
         request, pe = self.i.payload, self.folding.pe
         slow, found = self.folding.slow_memory, self.read_data[at.lane]
         if slow:
-            # Out of words from all over the chip.
-            found = registered(m, found, name="found")
-        waited, clocks = Signal(range(8)), READ_LATENCY + 2 * slow
+            found = self._gathered(m, at.lane)
+        waited, clocks = Signal(range(8)), READ_LATENCY + 3 * slow
         with m.State("IDLE"):
             m.d.comb += self.initialised.eq(1)
             m.d.sync += [
@@ -194,6 +195,16 @@ class SharedWeightAccess(wiring.Component):
             ]
             with m.If(self.i.ready):
                 m.next = "IDLE"
+
+    def _gathered(self, m, lane):
+        """A weight out of a word from all over the chip, two clocks later."""
+        lane = registered(m, lane, name="lane_read")
+        within, part = lane[: NEAR.bit_length() - 1], lane[NEAR.bit_length() - 1 :]
+        near = [
+            registered(m, Array(list(self.read_data)[n : n + NEAR])[within], name=f"near{n}")
+            for n in range(0, self.folding.pe, NEAR)
+        ]
+        return registered(m, Array(near)[part], name="found")
 
     def _draw(self, m, layer, drawing):
         """The weight that is drawn: odd, of as many bits as the layer starts with."""

@@ -1,15 +1,20 @@
 """Which places won in a sample's windows, for the update."""
 
+from types import SimpleNamespace
+
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.rtl.parts.delay import delayed
 from hdl.rtl.ports import IN_BLOCKS, IN_LARGE_BLOCKS, memory_depth
 from hdl.rtl.sharing.lookup import lookup
 
 PLACE = unsigned(2)
 """Of a 2 x 2 block: row above column, ``dy * 2 + dx``."""
+TOLD = ("beat", "last", "group_last", "layer", "row", "column", "region", "places", "learns")
+"""Members of :class:`Winners` that the head gives it."""
 
 
 def winner_layout(table: EngineTable, folding: SharedFolding) -> data.StructLayout:
@@ -48,7 +53,8 @@ class Winners(wiring.Component):
     ``group_base + group``. Without pooling each place is a window of its own.
 
     =====  ================================================================================
-    0      the last filters of a window come (`beat` and `last`); its entry is written
+    0      the last filters of a window come (`beat` and `last`); its entry is written, with slow
+           memory this and all that follows a clock later
     1      behind a group's last window its number of entries is written
     =====  ================================================================================
 
@@ -103,15 +109,15 @@ class Winners(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        table = self.table
-        winners = lookup(m, self.layer, [row.winners for row in table.rows], name="winners")
+        table, told = self.table, self._told(m)
+        winners = lookup(m, told.layer, [row.winners for row in table.rows], name="winners")
         base, place = Signal(range(table.winners)), Signal(range(table.winners + 1))
         count, group = Signal.like(self.count), Signal(range(table.groups))
         # What came before in this window, below these filters.
-        places, learns = self._collect(m)
+        places, learns = self._collect(m, told)
         write, closing = Signal(), Signal()
-        m.d.comb += write.eq(self.beat & self.last & learns.any())
-        m.d.sync += closing.eq(self.beat & self.last & self.group_last)
+        m.d.comb += write.eq(told.beat & told.last & learns.any())
+        m.d.sync += closing.eq(told.beat & told.last & told.group_last)
         with m.If(write):
             m.d.sync += [place.eq(place + 1), count.eq(count + 1)]
         with m.If(closing):
@@ -124,25 +130,32 @@ class Winners(wiring.Component):
                 count.eq(0),
                 group.eq(Mux(last, 0, group + 1)),
             ]
-        entry = {"row": self.row, "column": self.column, "region": self.region}
+        entry = {"row": told.row, "column": told.column, "region": told.region}
         entry |= {"places": places, "learns": learns}
         made = Cat(entry[name] for name in self.entry.shape().members)
         found = (self.address, self.fetch, self.entry.as_value())
         single = self.folding.single_port_winners
-        m.d.comb += self.grant.eq(~(self.beat & self.last) if single else Const(1))
+        m.d.comb += self.grant.eq(~(told.beat & told.last) if single else Const(1))
         self._memory(m, "entries", table.winners, (place, write, made), found, single=single)
         counted = (self.count_address, self.count_fetch, self.count)
         self._memory(m, "counts", table.groups, (group, closing, count), counted)
         return m
 
-    def _collect(self, m):
+    def _told(self, m) -> SimpleNamespace:
+        """What the head tells; with slow memory a clock later, since entries lie far from it."""
+        slow, members = self.folding.slow_memory, {}
+        for name in TOLD:
+            members[name] = delayed(m, getattr(self, name), slow, name=name)[-1]
+        return SimpleNamespace(**members)
+
+    def _collect(self, m, told):
         """Places and learners of all filters of the window, once its last ones are here."""
         fields = []
-        for new, bits in ((self.places.as_value(), PLACE.width), (self.learns, 1)):
+        for new, bits in ((told.places.as_value(), PLACE.width), (told.learns, 1)):
             whole = Signal(bits * self.folding.pe, name=f"whole{bits}")
             before = Signal(max(0, len(whole) - len(new)), name=f"before{bits}")
             m.d.comb += whole.eq(Cat(before, new))
-            with m.If(self.beat):
+            with m.If(told.beat):
                 m.d.sync += before.eq(whole[len(new) :])
             fields.append(whole)
         return fields
