@@ -77,8 +77,7 @@ async def accesses(dut, name):
         reads = chance.random() < 0.7 and not (single and enables)
         port("read_address").value, port("read_enable").value = address, reads
         await clocks(dut, 1)
-        if updates and name == OWN:
-            beside = list(words[other])
+        beside = list(words[other]) if updates and name == OWN else None
         if reads:
             expected = list(words[address])
         elif single:
