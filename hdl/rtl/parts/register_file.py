@@ -202,7 +202,8 @@ class RegisterFile(wiring.Component):
             for layer in range(len(self.formats.layers))
             for event in EVENTS
         ]
-        for count, event in zip(counts, Cat(self.events), strict=True):
+        events = delayed(m, Cat(self.events), int(self.slow), name="events")[-1]
+        for count, event in zip(counts, events, strict=True):
             m.d.sync += count.eq(count + event)
         number, is_rare, ahead = Cat(slot[:3], slot[4:]), Signal(), Signal(often)
         m.d.comb += is_rare.eq(Array(event in Counter for event in EVENTS)[slot[:3]])

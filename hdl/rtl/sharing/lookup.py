@@ -8,6 +8,8 @@ from amaranth import Module, Shape, Signal
 def lookup(m: Module, index, values: Sequence[int], *, name: str) -> Signal:
     """``values[index]``, combinational; wide enough for every one of them, signed if need be.
 
+    Inside a condition it is 0 where that does not hold, and so hangs on it: ask outside.
+
     One bit at least, since the inverse of none is 0.
 
     Cost: nothing where all are equal, else a few cells a bit.

@@ -162,7 +162,7 @@ class ForwardSweep(wiring.Component):
             ]
             with m.If(current.valid):
                 m.d.sync += [self.first.eq(fresh), fresh.eq(current.token.bias)]
-            self._place(m, current.token, page_row, number)
+        self._place(m, current.token, page_row, number, free)
         self._gate(m, named, final, end)
         return m
 
@@ -181,29 +181,32 @@ class ForwardSweep(wiring.Component):
             for n in (0, 1)
         ]
         base = Signal.like(self.address, name="base")
+        first = self._constant(m, "weight_base", lambda row: row.weight_base)
+        words = self._constant(m, "words", lambda row: row.words)
         with m.If(comes):
             m.d.sync += [
                 current.address.eq(base + token.tap),
                 page_row.eq(token.row + Mux(self.parity, offsets[1], offsets[0])),
             ]
         with m.If(self.start):
-            m.d.sync += base.eq(self._constant(m, "weight_base", lambda row: row.weight_base))
+            m.d.sync += base.eq(first)
         with m.Elif(comes & token.final):
-            m.d.sync += base.eq(base + self._constant(m, "words", lambda row: row.words))
+            m.d.sync += base.eq(base + words)
 
-    def _place(self, m, token, page_row, number):
-        """Parts of the addresses of the inputs, see `page_read`."""
+    def _place(self, m, token, page_row, number, free):
+        """Parts of the addresses of the inputs, see `page_read`, while the outputs are free."""
         place = self.place
         whole = Signal(len(token.column) + NUMBER_BITS, name="whole")
         m.d.comb += whole.eq(Cat(number, token.column))
-        m.d.sync += place.bias.eq(token.bias)
         if self.folding.places == 1:
-            m.d.sync += [
-                place.row[0].eq(page_row),
-                place.column[0].eq(whole),
-                place.rows.eq(1),
-                place.columns.eq(1),
-            ]
+            with m.If(free):
+                m.d.sync += [
+                    place.bias.eq(token.bias),
+                    place.row[0].eq(page_row),
+                    place.column[0].eq(whole),
+                    place.rows.eq(1),
+                    place.columns.eq(1),
+                ]
             return
         down = self._constant(m, "down", lambda row: row.row_stride // FLAGS)
         across = self._constant(m, "across", lambda row: row.stride // FLAGS)
@@ -223,21 +226,23 @@ class ForwardSweep(wiring.Component):
                 edge = (whole >> shift) == self.packed.width - 1
                 right = Mux(packed, edge, right)
         flat = self._constant(m, "flat", lambda row: row.layout is Layout.FLAT)
-        m.d.sync += [
-            place.row[0].eq(page_row + Mux(token.row_odd, down, 0)),
-            place.row[1].eq(page_row),
-            *(place.column[n].eq(Mux(flat, whole >> 2, columns[n])) for n in range(2)),
-            place.row_parity.eq(Mux(flat, whole[1], token.row_odd)),
-            place.column_parity.eq(Mux(flat, whole[0], column_odd)),
-            place.rows.eq(inside(token.bottom, token.row_odd)),
-            place.columns.eq(inside(right, column_odd)),
-        ]
+        with m.If(free):
+            m.d.sync += [
+                place.bias.eq(token.bias),
+                place.row[0].eq(page_row + Mux(token.row_odd, down, 0)),
+                place.row[1].eq(page_row),
+                *(place.column[n].eq(Mux(flat, whole >> 2, columns[n])) for n in range(2)),
+                place.row_parity.eq(Mux(flat, whole[1], token.row_odd)),
+                place.column_parity.eq(Mux(flat, whole[0], column_odd)),
+                place.rows.eq(inside(token.bottom, token.row_odd)),
+                place.columns.eq(inside(right, column_odd)),
+            ]
 
     def _gate(self, m, named, final, end):
         """`issue` when nothing that the word needs is missing."""
         enters = Signal(init=1)
         by_place, clocks = self.folding.place_by_place, self.folding.window_clocks
-        distance = Signal(range(max(map(clocks, self.table.rows))))
+        distance, apart = Signal(range(max(map(clocks, self.table.rows)))), Signal(init=1)
         least = self._constant(m, "distance", lambda row: clocks(row) - 1)
         missing, hold = Signal(), self.hold
         if self.folding.clear_slot and not by_place:
@@ -248,7 +253,7 @@ class ForwardSweep(wiring.Component):
             missing.eq(
                 hold
                 | (enters & ~self.may_enter)
-                | ((Const(1) if by_place else self.last) & (distance != 0))
+                | ((Const(1) if by_place else self.last) & ~apart)
                 | (final & ~self.credit_group)
             ),
             self.issue.eq(named & ~missing),
@@ -256,11 +261,12 @@ class ForwardSweep(wiring.Component):
             self.done.eq(self.issue & end),
             self.group_named.eq(self.issue & final),
         ]
-        m.d.sync += distance.eq(distance - (distance != 0))
+        # `apart` is that the distance is 0, known a clock ahead.
+        m.d.sync += [distance.eq(distance - (distance != 0)), apart.eq(distance <= 1)]
         with m.If(self.issue):
             m.d.sync += enters.eq(final)
             with m.If(self.last):
-                m.d.sync += distance.eq(least)
+                m.d.sync += [distance.eq(least), apart.eq(least == 0)]
             with m.If(final):
                 m.d.sync += self.enter_group.eq(Mux(end, 0, self.enter_group + 1))
         with m.If(self.start):

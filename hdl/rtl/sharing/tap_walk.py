@@ -213,22 +213,19 @@ class TapWalk(wiring.Component):
         place = Signal(SLOT_BITS)
         numbers = (Mux(lowest[n], n, 0) for n in range(FLAGS))
         m.d.comb += place.eq(reduce(or_, numbers))
-        row, beyond = self._row(m, token)
+        rows_of_banks = self._rows(m, side)
         flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in rows], name="flat")
         number = Cat(place, token.column)
         m.d.comb += [page.bias.eq(token.bias), self.slot.eq(place - token.offset)]
         if side == 1:
             m.d.comb += [
-                page.row[0].eq(row),
+                page.row[0].eq(rows_of_banks[-1]),
                 page.column[0].eq(number),
                 page.rows.eq(1),
                 page.columns.eq(1),
             ]
             return
-        m.d.comb += [
-            page.row[1].eq(row),
-            page.row[0].eq(row + beyond),
-        ]
+        m.d.comb += [own.eq(row) for own, row in zip(page.row, rows_of_banks, strict=True)]
         pixels = [~flat, self._pixels(m, token, place)]
         kinds = [pixels]
         if self.table.rows[0].layout is Layout.PACKED:
@@ -251,9 +248,9 @@ class TapWalk(wiring.Component):
                 page.column_parity.eq(place[0]),
             ]
 
-    def _row(self, m, token):
-        """Of bank row 1, in the page, and how far on that of bank row 0 is."""
-        rows = self.table.rows
+    def _rows(self, m, side: int) -> list[Signal]:
+        """Of each bank row, in the page, of the block in hand; formed as that comes."""
+        rows, coming = self.table.rows, self.i.payload.token
         ahead = [
             lookup(
                 m,
@@ -264,18 +261,21 @@ class TapWalk(wiring.Component):
             for n in range(2)
         ]
         step = lookup(m, self.layer, [row.row_stride // FLAGS for row in rows], name="row_step")
-        row, beyond = Signal.like(self.page.row[0], name="row"), Signal.like(step)
-        m.d.comb += [
-            row.eq(token.row + Mux(self.parity, ahead[1], ahead[0])),
-            beyond.eq(Mux(token.row_parity, step, 0)),
-        ]
-        return row, beyond
+        own = coming.row + Mux(self.parity, ahead[1], ahead[0])
+        sums = [own + Mux(coming.row_parity, step, 0), own][-side:]
+        held = [Signal.like(self.page.row[0], name=f"row{n}") for n in range(side)]
+        with m.If(self.i.ready):
+            m.d.sync += [row.eq(total) for row, total in zip(held, sums, strict=True)]
+        return held
 
     def _pixels(self, m, token, place):
         """Columns of banks 0 and 1, whether nothing is to the right, and the parity."""
         steps = [r.stride // FLAGS if r.layout is Layout.PIXELS else 0 for r in self.table.rows]
-        step = lookup(m, self.layer, steps, name="column_step")
-        right = token.column + Mux(token.column_parity, step, 0)
+        step, coming = lookup(m, self.layer, steps, name="column_step"), self.i.payload.token
+        beside = coming.column + Mux(coming.column_parity, step, 0)
+        right = Signal.like(beside, name="right")
+        with m.If(self.i.ready):
+            m.d.sync += right.eq(beside)
         columns = [Cat(place, right), Cat(place, token.column)]
         return columns, token.column_edge, token.column_parity
 
