@@ -27,12 +27,18 @@ ECP5 = Family(
 
 
 def _sites_85f() -> Iterator[str]:
-    """Of the 156 multipliers of an LFE5U-85F, four in a group, row by row, there and back."""
+    """Of the 156 multipliers of an LFE5U-85F, four in a group, row by row, there and back.
+
+    The outermost columns come last, so that engines of 128 fill the three rows alike: what stands
+    close around two full rows did not let nextpnr's router come to an end.
+    """
     columns = [*range(4, 59, 9), *range(69, 115, 9)]
-    for row, groups in ((10, columns), (34, columns[::-1]), (58, columns)):
-        for column in groups:
-            for number in (0, 1, 4, 5):
-                yield f"X{column + number}/Y{row}/MULT18_{number}"
+    inner, outer = columns[1:-1], [columns[0], columns[-1]]
+    for part in (inner, outer):
+        for row, groups in ((10, part), (34, part[::-1]), (58, part)):
+            for column in groups:
+                for number in (0, 1, 4, 5):
+                    yield f"X{column + number}/Y{row}/MULT18_{number}"
 
 
 class HeldProduct:

@@ -129,6 +129,7 @@ class UpdateCycles:
         self.out: list[_Item] = []
         self.stages: list[_Item | None] = [None] * (2 + self.slow if self.skip_zeros else 0)
         self.shown: _Item | None = None
+        self.held: _Item | None = None  # slow: one that came while another one was in hand
         self.at_once = folding.lookup_clocks == 0
         # The tap walk.
         self.current: _Item | None = None
@@ -243,7 +244,7 @@ class UpdateCycles:
             self.shown = _kept(self.out[0]) if self.out else None
             if leaves and self.current is not None:
                 self.current, leaves = None, False
-        free = self.shown is None or leaves
+        free = self.shown is None or (self.held is None if self.slow else leaves)
         moves = free
         if self.stages and self.stages[0] is not None and not self.stages[0].block.bias:
             moves = free and flags
@@ -251,9 +252,12 @@ class UpdateCycles:
         goes = self.stands and taken
         ends = goes and len(self.items) == 1
         running = self.state == "GROUP" and not ends
-        if leaves:
-            self.current = self.shown
+        comes = self.held or self.shown
+        if self.held is None and (self.slow or leaves):
             self.shown = None
+        if leaves:
+            self.current = comes
+        self.held = comes if self.slow and not leaves else None
         if moves:
             # What is in `shown` has gone to `current`, or there was nothing.
             line = [self.out[0] if self.out else None, *self.stages]

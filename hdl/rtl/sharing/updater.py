@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.passes.sharing import EngineTable, SharedFolding
 from hdl.rtl.parts.delay import delayed, replicated
+from hdl.rtl.parts.stage import Skid
 from hdl.rtl.sharing.flag_reader import FlagReader
 from hdl.rtl.sharing.gradients import Gradients
 from hdl.rtl.sharing.lookup import lookup
@@ -123,7 +124,13 @@ class Updater(wiring.Component):
             self.table, self.folding, token=walk.out["token"].shape
         )
         connect(m, walk.o, flags.i)
-        connect(m, flags.o, taps.i)
+        found = flags.o
+        if self.folding.slow_memory:
+            # So that whether a tap is the last of its block does not reach back to the walk.
+            m.submodules.skid = skid = Skid(flags.o.payload.shape())
+            connect(m, flags.o, skid.i)
+            found = skid.o
+        connect(m, found, taps.i)
         if self.folding.skip_zeros:
             connect(m, flags.flags, flipped(self.flags))
         layers = [self.layer] * 2
