@@ -13,7 +13,7 @@ SHARED_ENGINE = (
     Mutation(
         name="winners are fetched where one is written",
         module="sharing.winners",
-        old="~(self.beat & self.last) if single",
+        old="~(told.beat & told.last) if single",
         new="Const(1) if single",
         images=True,
     ),

@@ -7,6 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.clocks import Ecp5Pll
+from boards.ecp5 import Ulx3s85f
+from boards.parts import LFE5U_85F
 from boards.registry import find_board
 from hdl.rtl.parts.multiplier import held_product
 from tests.boards.proof import proves
@@ -118,6 +120,11 @@ def test_with_its_operands_held_it_comes_two_clocks_later() -> None:
 )
 def test_the_proof_can_fail(hold_operands: bool, right: str, wrong: str) -> None:
     assert not prove((4, 4), MODEL.replace(right, wrong), hold_operands=hold_operands)
+
+
+def test_every_multiplier_has_a_site_of_its_own() -> None:
+    sites = list(Ulx3s85f().sites)
+    assert len(set(sites)) == len(sites) == LFE5U_85F.multiplier.count
 
 
 # It passes the clock on from a falling edge to another one.
