@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import registered
+from hdl.rtl.parts.delay import registered, replicated
 from hdl.rtl.parts.draws import Generator, xorshift_constant
 from hdl.rtl.ports import WEIGHT_REQUEST
 from hdl.rtl.sharing.lookup import lookup
@@ -198,13 +198,16 @@ class SharedWeightAccess(wiring.Component):
 
     def _gathered(self, m, lane):
         """A weight out of a word from all over the chip, two clocks later."""
-        lane = registered(m, lane, name="lane_read")
-        within, part = lane[: NEAR.bit_length() - 1], lane[NEAR.bit_length() - 1 :]
+        parts = range(0, self.folding.pe, NEAR)
+        copies = replicated(m, lane, len(parts), name="lane_read")
+        bits = NEAR.bit_length() - 1
         near = [
-            registered(m, Array(list(self.read_data)[n : n + NEAR])[within], name=f"near{n}")
-            for n in range(0, self.folding.pe, NEAR)
+            registered(
+                m, Array(list(self.read_data)[part : part + NEAR])[copy[:bits]], name=f"near{part}"
+            )
+            for part, copy in zip(parts, copies, strict=True)
         ]
-        return registered(m, Array(near)[part], name="found")
+        return registered(m, Array(near)[copies[0][bits:]], name="found")
 
     def _draw(self, m, layer, drawing):
         """The weight that is drawn: odd, of as many bits as the layer starts with."""
