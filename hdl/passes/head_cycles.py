@@ -6,7 +6,7 @@ from golden_model.spec.network import Loss
 from hdl.passes.sharing import PLACES, Row, SharedFolding
 from hdl.passes.sharing_sweep import Word
 
-NAME_TO_SUM = (5, 9)
+NAME_TO_SUM = (5, 8)
 """Clocks from naming a window's last word to its sums, plain and with slow memory."""
 SUM_TO_WRITE = 7
 """From sums to the first activations that leave."""

@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.layer import ACTIVATION_BITS
 from hdl.passes.sharing import EngineTable, SharedFolding
-from hdl.rtl.parts.delay import delayed, registered, replicated
+from hdl.rtl.parts.delay import delayed, replicated
 from hdl.rtl.parts.multiplier import held_product
 
 ACCUMULATOR_BITS = 32
 """Of a sum that a multiplier block adds up by itself."""
-NAME_TO_SUM = (5, 9)
+NAME_TO_SUM = (5, 8)
 """Clocks from naming a window's last word to its sums, plain and with slow memory."""
 SHARE = 8
 """Filters whose inputs come out of registers of their own, with slow memory."""
@@ -47,9 +47,8 @@ class Lanes(wiring.Component):
     -      5      both stand in registers on the way, since multipliers are far,
     -      6      and in registers of the multiplier's own
     4      7      products stand, in the multiplier
-    -      8      and near their sums
-    4      8      `sums_next` behind a window's last word
-    5      9      sums stand; with clear slots they are cleared
+    4      7      `sums_next` behind a window's last word
+    5      8      sums stand; with clear slots they are cleared
     =====  =====  ===================================================================
 
     Parameters
@@ -129,8 +128,6 @@ class Lanes(wiring.Component):
                     name=f"term{o}_{p}",
                     hold_operands=slow,
                 )
-                if slow:
-                    term = registered(m, term, name=f"near{o}_{p}")
                 if self.folding.clear_slot:
                     total = self._accumulate(m, term, adding[o], clear, name=f"sum{o}_{p}")
                 else:
