@@ -69,9 +69,6 @@ class Board:
         How the design's clock is made of it.
     slower
         A clock for designs that miss that one, if there is any.
-    wide
-        From so many hard multipliers on a design is built for `slower` at once, since none is known
-        that reaches `clock`, and placing and routing take long.
     seed
         Of placement, unless the user names one: with it the board's usual network meets `clock`.
     baud
@@ -86,7 +83,6 @@ class Board:
     clock: Clock
     baud: int
     slower: Clock | None = None
-    wide: int | None = None
     seed: int = 1
 
     @property

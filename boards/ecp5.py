@@ -125,7 +125,6 @@ ULX3S_85F = Board(
     oscillator_hz=25_000_000,
     clock=Ecp5Pll(reference=5, feedback=18, output=7),
     slower=Ecp5Pll(reference=5, feedback=16, output=8),
-    wide=96,
     baud=1_000_000,
 )
 

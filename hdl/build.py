@@ -42,7 +42,6 @@ class MissedTiming(Exception):
     """The design is placed and routed, but slower than the board's clock."""
 
     def __init__(self, report: Report) -> None:
-        self.clock_mhz = report.clock_mhz
         self.figures = f"{report.clock_mhz:.1f} MHz needed, {report.fmax_mhz:.1f} MHz reached."
         super().__init__(f"Misses timing: {self.figures} Try another --seed or a smaller network.")
 
@@ -58,8 +57,7 @@ def build(
 ) -> Report:
     """Build a bitstream, with its report, stages, Verilog and log, into `out`.
 
-    A design that misses the board's clock is built once more for its slower one, if it has one; a
-    wide one for that at once.
+    A design that misses the board's clock is built once more for its slower one, if it has one.
 
     Parameters
     ----------
@@ -84,9 +82,9 @@ def build(
         try:
             return attempt(board, usual_hz=board.clock_hz)
         except MissedTiming as missed:
-            slower = _slower(board)
-            if slower is None or missed.clock_mhz == slower.clock_hz / 1e6:
+            if board.slower is None:
                 raise
+            slower = replace(board, clock=board.slower, slower=None)
             say(f"{missed.figures} Once more, for {slower.clock_hz / 1e6:.1f} MHz")
             return attempt(slower, usual_hz=board.clock_hz)
 
@@ -104,11 +102,6 @@ def _attempt(
     """`build` for one clock, which need not be the board's usual one."""
     with staging(out) as folder:
         schedule = pipeline.run(formats, board.budget, options, folder)
-        expected = estimate(schedule, board.budget)
-        slower = _slower(board)
-        if slower and board.wide and expected.get(board.budget.multiplier.name, 0) >= board.wide:
-            board = slower
-            say(f"Wide, so for {board.clock_hz / 1e6:.1f} MHz")
         say("Synthesis, placement and routing: some minutes for a full chip")
         placed = toolchain.build(
             lambda platform: on_board(Chip(schedule, board.clock_hz, board.baud), board, platform),
@@ -129,7 +122,7 @@ def _attempt(
             usual_mhz=usual_hz / 1e6,
             timing=placed.timing,
             utilization=placed.utilization,
-            estimate=expected,
+            estimate=estimate(schedule, board.budget),
             cycles_per_sample=cycles_per_sample(schedule),
             skips_zeros=schedule.skips_zeros,
             learns=options.learns,
@@ -139,11 +132,6 @@ def _attempt(
         if not report.timing_met:
             raise MissedTiming(report)
     return report
-
-
-def _slower(board: Board) -> Board | None:
-    """The board at its slower clock, if it has one."""
-    return replace(board, clock=board.slower, slower=None) if board.slower else None
 
 
 def design_of(formats: FormattedNetwork, options: Options) -> str:
