@@ -117,13 +117,17 @@ class TapWalk(wiring.Component):
         closing, open_, stuck = Signal(), Signal(), Signal()
         flat = lookup(m, self.layer, [r.layout is Layout.FLAT for r in self.table.rows], name="one")
         lowest = self._choose(m, visits, rest)
-        left = self._look_ahead(m, rest) if self._ahead else rest
+        some, more = visits.any(), rest.any()
+        if self._ahead:
+            more = self._look_ahead(m, rest)
+        elif self.folding.slow_memory:
+            some, more = self._count_ahead(m, rest)
         m.d.comb += [
-            closing.eq(token.last & ~left.any() & (open_ | visits.any())),
+            closing.eq(token.last & ~more & (open_ | some)),
             stuck.eq(closing & self.full & ~flat),
-            self.read.eq(valid & visits.any() & self.ready & ~stuck & ~(flat & self.pause)),
+            self.read.eq(valid & some & self.ready & ~stuck & ~(flat & self.pause)),
             self.add.eq(self.read & self.grant),
-            leaves.eq((self.add & ~left.any()) | (valid & ~visits.any() & ~stuck)),
+            leaves.eq((self.add & ~more) | (valid & ~some & ~stuck)),
             self.close.eq(Mux(flat, self.add, leaves & closing)),
             self.final.eq(self.close & token.bias),
             self.i.ready.eq(~valid | (0 if self._at_once else leaves)),
@@ -192,6 +196,25 @@ class TapWalk(wiring.Component):
         with m.If(self.i.ready | self.add):
             m.d.sync += [rest.eq(behind), more.eq(behind.any())]
         return more
+
+    def _count_ahead(self, m, rest) -> tuple[Signal, Signal]:
+        """Registers for whether there is a visit, and whether there is another one behind it."""
+        some, more = Signal(), Signal()
+        coming, next_ = self.i.payload.visits, self.i.ready
+        with m.If(next_ | self.add):
+            m.d.sync += [
+                some.eq(Mux(next_, coming.any(), rest.any())),
+                more.eq(Mux(next_, self._several(coming), self._several(rest))),
+            ]
+        return some, more
+
+    def _several(self, taps):
+        """Whether these are more than one visit."""
+        several = (taps & (taps - 1)).any()
+        if self.folding.taps == 1:
+            return several
+        pairs = taps[::2] | taps[1::2]
+        return Mux(self.paired, (pairs & (pairs - 1)).any(), several)
 
     def _blocks(self, m, token, ends) -> None:
         """Where the block in hand has its weights."""
