@@ -45,7 +45,7 @@ class SharedWeightAccess(wiring.Component):
         Whether that word is written, for each lane, and what.
 
     Throughput: one draw per clock; a request takes its group's number and that of the pixel that it
-    looks at + 8 clocks. Cost: about 200 cells with the generator.
+    looks at + 8 clocks, with slow memory 3 more. Cost: about 200 cells with the generator.
     """
 
     def __init__(self, table: EngineTable, folding: SharedFolding) -> None:
