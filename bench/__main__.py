@@ -51,7 +51,7 @@ PARTS = {
     "golden": Part(golden.run, on_boards(MNIST[1:] + WIDE + SHARING)),
     "sharing": Part(sharing.run, on_boards(SHARING)),
     "area": Part(area.run, on_boards(MNIST[:1])),
-    "seeds": Part(seeds.run, on_boards(MNIST + DIGITS)),
+    "seeds": Part(seeds.run, on_boards(MNIST + DIGITS + SHARING)),
     "tables": Part(tables.run, tables.find),
 }
 

@@ -19,7 +19,7 @@ TITLES = {
     "sharing": "Convolutions on an engine that layers share, by its cycle model",
     "area": "What learning costs in area",
     "tables": "Tables of measurements, learnt out of the box, beside other learners",
-    "seeds": "Five placements of each board's usual network",
+    "seeds": "Placements by several seeds",
 }
 """Of each part, in the order of the tables."""
 VERDICTS = {None: "", True: "met", False: "missed"}

@@ -102,7 +102,7 @@ def _attempt(
     """`build` for one clock, which need not be the board's usual one."""
     with staging(out) as folder:
         schedule = pipeline.run(formats, board.budget, options, folder)
-        say("Synthesis, placement and routing: some minutes for a full chip")
+        say("Synthesis; all in all some minutes for a full chip, half an hour for the largest")
         placed = toolchain.build(
             lambda platform: on_board(Chip(schedule, board.clock_hz, board.baud), board, platform),
             board,

@@ -30,6 +30,8 @@ design -load read"""
 """What Amaranth wrote, as Verilog, before the board's commands change anything."""
 _COMPILING = "Preparing to run "
 """How a tool's line begins when its WebAssembly is compiled for this machine, once."""
+_STEPS = {"Info: Creating initial analytic placement": "Placement", "Info: Routing..": "Routing"}
+"""What nextpnr begins, by how its line begins."""
 
 
 class ToolError(Exception):
@@ -177,6 +179,9 @@ def _run(
             if line.startswith(_COMPILING):
                 tool = line.removeprefix(_COMPILING).split(".")[0]
                 say(f"Compiling {tool} for this machine: a minute or so, the first time only")
+            for beginning, step in _STEPS.items():
+                if line.startswith(beginning):
+                    say(step)
     return process.returncode
 
 

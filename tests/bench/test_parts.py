@@ -343,3 +343,16 @@ def test_seeds_are_counted_by_the_board_s_own_clock(monkeypatch):
     # One netlist, in one folder, for all of them.
     assert [synthesised for _, synthesised, _ in asked] == [False, True, True, True, True]
     assert len({folder for *_, folder in asked}) == 1
+
+
+def test_of_a_convolution_three_seeds_are_counted_by_the_slower_clock(monkeypatch):
+    (case,) = cases.find(cases.SHARING, "mnist-conv")
+
+    def build(design, board, folder, seed, say, *, synthesised):
+        assert board.clock_hz == case.board.clock_hz
+        return SimpleNamespace(timing=Timing(tool="a tool", tool_mhz=78.0 + seed))
+
+    monkeypatch.setattr(seeds.toolchain, "build", build)
+    met, middle = seeds.run([case], silent)
+    assert (met.value, met.limit, met.what) == (2, 3, "of three seeds meet 80 MHz")
+    assert (middle.value, middle.goal) == (80.0, 80.0)

@@ -211,6 +211,8 @@ def test_a_tool_that_fails_shows_its_log(tmp_path: Path, monkeypatch: pytest.Mon
     tool.write_text(
         "#!/bin/sh\n"
         "echo 'Preparing to run some-tool. This might take a while...'\n"
+        "echo 'Info: Routing globals...'\n"
+        "echo 'Info: Routing..'\n"
         "echo 'ERROR: the reason'\n"
         "exit 1\n"
     )
@@ -220,7 +222,8 @@ def test_a_tool_that_fails_shows_its_log(tmp_path: Path, monkeypatch: pytest.Mon
     said: list[str] = []
     with pytest.raises(toolchain.ToolError, match="the reason"):
         toolchain.build(loop_back(board), board, tmp_path, 1, said.append)
-    assert said == ["Compiling some-tool for this machine: a minute or so, the first time only"]
+    compiling = "Compiling some-tool for this machine: a minute or so, the first time only"
+    assert said == [compiling, "Routing"]
     assert "the reason" in (tmp_path / toolchain.LOG).read_text()
 
 
