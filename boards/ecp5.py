@@ -1,7 +1,7 @@
 """The ECP5 family and its boards."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth import ClockSignal, Const, Instance, Module, Signal, Value, signed
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
@@ -105,12 +105,54 @@ class HeldProduct:
         return full[: len(a) + len(b)].as_signed()
 
 
-class Ulx3s25f(HeldProduct, ULX3S_25F_Platform):  # type: ignore[misc]
-    """With products that hold."""
+class CarryChain:
+    """What a platform adds: sums that mask or choose their addends within the carry chain.
+
+    A bit of CCU2C takes a table of four inputs, of which Yosys uses two. Where the table gives 0
+    the chain's carry is what its first four entries say, those of C = D = 0, by A and B alone.
+    """
+
+    TABLES: ClassVar = {
+        "masked": 0xA6AA,
+        "chosen": 0x665A,
+        "products": 0x7888,
+        "difference": 0x8777,
+    }
+    """For the kinds of :mod:`hdl.rtl.parts.adder`. That of ``masked`` is right where D is 1, and
+    that of ``difference`` where a carry comes in, as ``-x`` is ``~x + 1``."""
+
+    def get_sum(self, m: Module, kind: str, *operands: Value) -> Value:
+        """The sum of signed operands of one width."""
+        width = len(operands[0])
+        bits = [[*operand] for operand in operands]
+        bits += [[Const(1, 1)] * width for _ in range(4 - len(bits))]
+        total, carry = Signal(width), Const(int(kind == "difference"), 1)
+        for low in range(0, width, 2):
+            ports: dict[str, Any] = {}
+            for n, place in enumerate(range(low, min(low + 2, width))):
+                ports |= {f"i_{name}{n}": of[place] for name, of in zip("ABCD", bits, strict=True)}
+                ports[f"o_S{n}"] = total[place]
+            out = Signal()
+            m.submodules += Instance(
+                "CCU2C",
+                p_INIT0=Const(self.TABLES[kind], 16),
+                p_INIT1=Const(self.TABLES[kind], 16),
+                p_INJECT1_0="NO",
+                p_INJECT1_1="NO",
+                i_CIN=carry,
+                o_COUT=out,
+                **ports,
+            )
+            carry = out
+        return total
 
 
-class Ulx3s85f(HeldProduct, ULX3S_85F_Platform):  # type: ignore[misc]
-    """With products that hold."""
+class Ulx3s25f(HeldProduct, CarryChain, ULX3S_25F_Platform):  # type: ignore[misc]
+    """With products that hold, and sums that choose."""
+
+
+class Ulx3s85f(HeldProduct, CarryChain, ULX3S_85F_Platform):  # type: ignore[misc]
+    """With products that hold, and sums that choose."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden_model.spec.formats import ACTIVATION_BITS, FullyConnected
 from golden_model.spec.network import Rounding
 from hdl.passes.stages import Folding
+from hdl.rtl.parts.adder import masked_sum
 from hdl.rtl.parts.delay import registered
 from hdl.rtl.parts.multiplier import held_product
 from hdl.rtl.parts.weight_update import WeightUpdate
@@ -100,7 +101,7 @@ class Lane(wiring.Component):
         if fold.clear_slot:
             m.d.sync += total.eq(Mux(self.clear, 0, total + term))
         else:
-            m.d.sync += total.eq(Mux(self.first, 0, total) + term)
+            m.d.sync += total.eq(masked_sum(m, term, total, self.first, platform=platform))
         m.d.comb += self.sum.eq(total)
         return m
 

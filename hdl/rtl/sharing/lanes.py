@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.layer import ACTIVATION_BITS
 from hdl.passes.sharing import EngineTable, SharedFolding
+from hdl.rtl.parts.adder import masked_sum
 from hdl.rtl.parts.delay import delayed, replicated
 from hdl.rtl.parts.multiplier import held_product
 
@@ -132,8 +133,9 @@ class Lanes(wiring.Component):
                     total = self._accumulate(m, term, adding[o], clear, name=f"sum{o}_{p}")
                 else:
                     total = Signal.like(self.sums[o][p], name=f"sum{o}_{p}", reset_less=True)
+                    added = masked_sum(m, term, total, first[o], platform=platform)
                     with m.If(adding[o]):
-                        m.d.sync += total.eq(Mux(first[o], 0, total) + term)
+                        m.d.sync += total.eq(added)
                 m.d.comb += self.sums[o][p].eq(total)
         return m
 

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_model.spec.formats import ACTIVATION_BITS
 from hdl.passes.sharing import FLAGS
+from hdl.rtl.parts.adder import chosen_sum, partial_products
 from hdl.rtl.parts.delay import delayed, registered, replicated
 from hdl.rtl.parts.multiplier import held_product
 
@@ -118,12 +119,18 @@ class StepBank(wiring.Component):
         for lanes, operands, parts in zip(chunks, near, plans, strict=True):
             name = "steps" if len(chunks) == 1 else f"steps{lanes.start}"
             terms = [self._term(m, lane, platform, **operands) for lane in lanes]
-            self._chunk(m, parts, terms, lanes, name)
+            self._chunk(m, parts, terms, lanes, name, platform)
         return m
 
-    def _chunk(self, m, parts, terms, lanes: range, name: str) -> None:
+    def _chunk(self, m, parts, terms, lanes: range, name: str, platform) -> None:
         """Some lanes: their memory, and what is added to it."""
-        sums = replicated(m, parts, 1, name=f"sums{lanes.start}_")[0]
+        coming = Signal(data.StructLayout({"add": 1, "own": 1, "address": SLOT_BITS + 1}))
+        m.d.comb += [
+            coming.add.eq(parts.add),
+            coming.own.eq(parts.again | parts.fresh),
+            coming.address.eq(parts.address),
+        ]
+        sums = replicated(m, coming, 1, name=f"sums{lanes.start}_")[0]
         word = data.ArrayLayout(signed(self.step_bits), len(lanes))
         m.submodules[name] = steps = memory.Memory(
             shape=unsigned(len(lanes) * self.step_bits), depth=STEP_BANKS * FLAGS, init=[]
@@ -139,10 +146,11 @@ class StepBank(wiring.Component):
             write.data.eq(written),
         ]
         for n, (lane, term) in enumerate(zip(lanes, terms, strict=True)):
+            # What was written a clock ago, or 0 for a visit that finds nothing.
             last = Signal(signed(self.step_bits), name=f"last{lane}", reset_less=True)
-            known = Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))
-            m.d.comb += [written[n].eq(known + term), self.steps[lane].eq(before[n])]
-            m.d.sync += last.eq(written[n])
+            total = chosen_sum(m, term, last, before[n], sums.own, platform=platform)
+            m.d.comb += [written[n].eq(total), self.steps[lane].eq(before[n])]
+            m.d.sync += last.eq(Mux(parts.fresh, 0, written[n]))
 
     def _inputs(self, x, tap: int) -> Array:
         """Of a tap, at the places."""
@@ -156,8 +164,7 @@ class StepBank(wiring.Component):
         if self.hard:
             held = held_product(m, d, x, hard=True, platform=platform, name=f"product{lane}")
             return registered(m, held, name=f"term{lane}")
-        rows = [Mux(bit, x << place, 0) for place, bit in enumerate(d)]
-        rows[-1] = -rows[-1]  # the sign of two's complement
+        rows = partial_products(m, x, d, platform=platform)
         middle = (len(rows) + 1) // 2
         low = registered(m, _sum(rows[:middle]), name=f"low{lane}")
         high = registered(m, _sum(rows[middle:]), name=f"high{lane}")
