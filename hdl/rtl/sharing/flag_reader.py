@@ -109,12 +109,9 @@ class FlagReader(wiring.Component):
                 out.token.eq(self.i.payload.token),
             ]
             return m
-        moves, occupied, keep = Signal(), Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(moves),
-            self.o.valid.eq(occupied & (out.visits.any() | keep)),
-        ]
-        free = ~self.o.valid | self.o.ready
+        moves, shown = Signal(), Signal()
+        m.d.comb += [self.i.ready.eq(moves), self.o.valid.eq(shown)]
+        free = ~shown | self.o.ready
         if self.folding.skip_zeros:
             valid, keeps, visits, token = self._look(m, moves, free)
         else:
@@ -122,13 +119,12 @@ class FlagReader(wiring.Component):
             m.d.comb += moves.eq(free)
         with m.If(moves):
             m.d.sync += [
-                occupied.eq(valid),
-                keep.eq(keeps),
+                shown.eq(valid & (visits.any() | keeps)),
                 out.visits.eq(visits),
                 out.token.eq(token),
             ]
         with m.Elif(self.o.ready):
-            m.d.sync += occupied.eq(0)
+            m.d.sync += shown.eq(0)
         return m
 
     def _look(self, m, moves, free):

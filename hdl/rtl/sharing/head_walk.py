@@ -250,7 +250,8 @@ class HeadWalk(wiring.Component):
             self.address.eq(base + Mux(flat & spread, here >> 2, here)),
         ]
         feeds = [int(n < len(rows) - 1) for n in range(len(rows))]
-        m.d.comb += self.feeds.eq(lookup(m, self.layer, feeds, name="feeds_one"))
+        # Whether the host must wait for a write hangs on it.
+        m.d.sync += self.feeds.eq(lookup(m, self.layer, feeds, name="feeds_one"))
 
     def _filters(self, m, at, first):
         """Which filters of the last group are the layer's."""
