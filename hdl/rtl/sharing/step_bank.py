@@ -64,7 +64,7 @@ class StepBank(wiring.Component):
     Two taps at once share a slot, the first one's; single ones leave rubbish in the second half.
 
     Throughput: `taps` per clock. Cost: a memory of 16 words of `taps * pe * step_bits`, and a lane
-    of each tap about 2 * step_bits + 8 * gradient_bits cells.
+    of each tap about 2 * step_bits + 8 * gradient_bits cells, in an ECP5 half as many.
     """
 
     def __init__(
