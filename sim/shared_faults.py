@@ -139,15 +139,15 @@ SHARED_ENGINE = (
     Mutation(
         name="a tap that comes twice in a row is added once",
         module="sharing.step_bank",
-        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))",
-        new="Mux(sums.fresh, 0, before[n])",
+        old="parts.again | parts.fresh",
+        new="parts.fresh",
         images=True,
     ),
     Mutation(
         name="steps of a block begin with those of the one before",
         module="sharing.step_bank",
-        old="Mux(sums.again, last, Mux(sums.fresh, 0, before[n]))",
-        new="Mux(sums.again, last, before[n])",
+        old="parts.again | parts.fresh",
+        new="parts.again",
         images=True,
     ),
     Mutation(
