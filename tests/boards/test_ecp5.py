@@ -1,5 +1,7 @@
 """The blocks that ECP5 boards instantiate, against models of them."""
 
+from collections.abc import Callable
+
 import pytest
 from amaranth import Module, Signal, signed
 from amaranth.back import rtlil
@@ -83,27 +85,40 @@ class Product(wiring.Component):
         return m
 
 
-def prove(bits: tuple[int, int], model: str, *, hold_operands: bool = False) -> bool:
-    """Whether Yosys proves that the primitive's product is the portable one in every clock."""
+def equal(
+    design: Callable[[object], wiring.Component], model: str, *, flops: str = "", sat: str = ""
+) -> bool:
+    """Whether Yosys proves that what `design` gives for a ULX3S is what it gives for no board.
+
+    `model` reads the primitives' models; `flops` and `sat` are what a proof over clocks adds.
+    """
     boards = {"gold": None, "gate": find_board("ulx3s-85f").platform()}
     texts = [
-        rtlil.convert(Product(bits, platform, hold_operands), name=name, emit_src=False)
+        rtlil.convert(design(platform), name=name, emit_src=False)
         for name, platform in boards.items()
     ]
     designs = "\n".join(f"read_rtlil <<rtlil\n{text}\nrtlil" for text in texts)
     commands = f"""
 {designs}
-read_verilog -sv <<verilog
 {model}
-verilog
 setattr -mod -unset top gold gate
 hierarchy -check
-proc; flatten; opt_clean; async2sync
+proc; flatten; opt_clean; {flops}
 miter -equiv -flatten -make_outputs gold gate miter
 hierarchy -top miter; opt -full
-sat -verify -tempinduct -set-at 1 in_rst 1 -prove trigger 0 -seq {2 + hold_operands} miter
+sat -verify {sat} -prove trigger 0 miter
 """
     return proves(commands)
+
+
+def prove(bits: tuple[int, int], model: str, *, hold_operands: bool = False) -> bool:
+    """Whether Yosys proves that the primitive's product is the portable one in every clock."""
+    return equal(
+        lambda platform: Product(bits, platform, hold_operands),
+        f"read_verilog -sv <<verilog\n{model}\nverilog",
+        flops="async2sync",
+        sat=f"-tempinduct -set-at 1 in_rst 1 -seq {2 + hold_operands}",
+    )
 
 
 @pytest.mark.parametrize("bits", [(6, 5), (4, 6)])
@@ -207,22 +222,9 @@ def test_chains_mask_and_choose_as_cells_would(
     """By Yosys's own model of the chain; and each kind's table is noticed if it is another one."""
     if wrong:
         monkeypatch.setitem(CarryChain.TABLES, wrong, 0x96AA)
-    boards = {"gold": None, "gate": find_board("ulx3s-85f").platform()}
-    texts = [
-        rtlil.convert(Sums(platform, bits, gradient_bits), name=name, emit_src=False)
-        for name, platform in boards.items()
-    ]
-    designs = "\n".join(f"read_rtlil <<rtlil\n{text}\nrtlil" for text in texts)
-    commands = f"""
-{designs}
-read_verilog +/ecp5/common_sim.vh +/ecp5/ccu2c_sim.vh
-setattr -mod -unset top gold gate
-hierarchy -check
-proc; flatten; opt_clean
-miter -equiv -flatten -make_outputs gold gate miter
-hierarchy -top miter; opt -full
-sat -verify -prove trigger 0 miter
-"""
     # A single pair of rows, the last one, is a difference.
     unused = wrong == "products" and gradient_bits <= 2
-    assert proves(commands) == (wrong is None or unused)
+    assert equal(
+        lambda platform: Sums(platform, bits, gradient_bits),
+        "read_verilog +/ecp5/common_sim.vh +/ecp5/ccu2c_sim.vh",
+    ) == (wrong is None or unused)

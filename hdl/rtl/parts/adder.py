@@ -34,12 +34,17 @@ def chosen_sum(m: Module, a, b, c, choose, *, platform):
     return _chain(m, platform, "chosen", width, a, b, c, choose.replicate(width))
 
 
+def rows(a, b) -> list:
+    """Signed values whose sum is ``a * b``, of signed ones: for each bit of `b`."""
+    found = [Mux(bit, a << place, 0) for place, bit in enumerate(b)]
+    found[-1] = -found[-1]  # the sign of two's complement
+    return found
+
+
 def partial_products(m: Module, a, b, *, platform) -> list:
-    """Signed values whose sum is ``a * b``, of signed ones: for each bit of `b`, or for two."""
+    """Like :func:`rows`, or, where the platform can, one value for two bits of `b`."""
     if not hasattr(platform, "get_sum"):
-        rows = [Mux(bit, a << place, 0) for place, bit in enumerate(b)]
-        rows[-1] = -rows[-1]  # the sign of two's complement
-        return rows
+        return rows(a, b)
     width, places = len(a) + 2, range(0, len(b), 2)
     bits = _extended(m, b, 2 * len(places))
     products = []

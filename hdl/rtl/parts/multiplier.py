@@ -1,7 +1,8 @@
 """Products, in a hard multiplier or in logic cells."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Signal, signed
 
+from hdl.rtl.parts.adder import rows
 from hdl.rtl.parts.delay import registered
 
 
@@ -34,8 +35,7 @@ def product(a, b, *, hard: bool):
     """
     if hard:
         return a * b
-    rows = [Mux(bit, a << place, 0) for place, bit in enumerate(b)]
-    rows[-1] = -rows[-1]  # the sign of two's complement
-    while len(rows) > 1:
-        rows = [sum(rows[n : n + 2]) for n in range(0, len(rows), 2)]
-    return rows[0]
+    terms = rows(a, b)
+    while len(terms) > 1:
+        terms = [sum(terms[n : n + 2]) for n in range(0, len(terms), 2)]
+    return terms[0]
